@@ -1,0 +1,143 @@
+"""The one definition of every setting: typed, with unit and allowed range. Loading lives in config_file.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+
+class Device(Struct, forbid_unknown_fields=True, frozen=True):
+    """Who this unit is."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")] = "scrubcam"
+    room: str = ""
+
+
+class Paths(Struct, forbid_unknown_fields=True, frozen=True):
+    """Where things live. `state_dir` holds the device key, the journal and the outbox; `run_dir` the sockets."""
+
+    recordings_dir: str = "/var/lib/scrubcam/recordings"
+    state_dir: str = "/var/lib/scrubcam/state"
+    run_dir: str = "/run/scrubcam"
+    models_dir: str = "/usr/share/scrubcam/models"
+
+
+class Source(Struct, forbid_unknown_fields=True, frozen=True):
+    """What to record: a file path, /dev/videoN, rtsp://..., or scene:// (the generator).
+
+    `width`, `height` and `rate_hz` ask a live device for a mode (0: the device's own).
+    """
+
+    uri: str = "scene://"
+    width: Annotated[int, Meta(ge=0, le=4096)] = 0
+    height: Annotated[int, Meta(ge=0, le=2304)] = 0
+    rate_hz: Annotated[float, Meta(ge=0, le=120)] = 0.0
+    seed: int = 1
+    lost_after_s: Annotated[float, Meta(ge=0.2, le=2.0)] = 1.5
+
+
+class Encode(Struct, forbid_unknown_fields=True, frozen=True):
+    """How to encode. `encoder` is never replaced by another one: absent means a named fault."""
+
+    codec: Literal["h264", "h265"] = "h264"
+    encoder: Literal["x264", "x265", "nvv4l2"] = "x264"
+    bitrate_bps: Annotated[int, Meta(ge=200_000, le=100_000_000)] = 12_000_000
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "superfast"
+    idr_interval_s: Annotated[float, Meta(ge=0.1, le=1.0)] = 1.0
+    fragment_s: Annotated[float, Meta(ge=0.1, le=0.5)] = 0.25
+    rate: Literal["variable", "constant"] = "variable"
+    """variable: the source's own timestamps; constant: repeats or drops frames to hold `source.rate_hz`."""
+
+
+class Sound(Struct, forbid_unknown_fields=True, frozen=True):
+    """Sound is off unless this says on and the consent says audio too."""
+
+    enabled: bool = False
+    codec: Literal["opus", "aac"] = "opus"
+    bitrate_bps: Annotated[int, Meta(ge=16_000, le=320_000)] = 96_000
+    device: str = ""
+    """GStreamer source element and properties for a live microphone, e.g. "alsasrc device=hw:1"."""
+
+
+class Detect(Struct, forbid_unknown_fields=True, frozen=True):
+    """Which detectors look, how often and how closely."""
+
+    profile: Literal["live", "thorough"] = "live"
+    faces: bool = True
+    text: bool = True
+    face_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.2
+    text_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.3
+    face_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.2
+    text_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.3
+    delay_s: Annotated[float, Meta(ge=0.2, le=1.0)] = 0.5
+    hang_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 10.0
+    """After this long without an answer a detector counts as hung; a live pipeline asks to be restarted."""
+    threads: Annotated[int, Meta(ge=1, le=16)] = 1
+    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+
+
+class Recorder(Struct, forbid_unknown_fields=True, frozen=True):
+    """What the recorder keeps and when it refuses."""
+
+    preroll_s: Annotated[float, Meta(ge=0, le=120)] = 30.0
+    reserve_bytes: Annotated[int, Meta(ge=0)] = 2_000_000_000
+    floor_bytes: Annotated[int, Meta(ge=0)] = 500_000_000
+    recipients: list[str] = []
+    """Public key files (`scrubcam keys new archive`) that may open recordings; at least one to start."""
+    light_stale_s: Annotated[float, Meta(ge=0.3, le=2.0)] = 1.5
+    """The record light goes out when no byte reached the disk for this long."""
+
+
+class Board(Struct, forbid_unknown_fields=True, frozen=True):
+    """Pins, pedal and lights: "sim" is driven over a socket in run_dir, "jetson" by Jetson.GPIO."""
+
+    kind: Literal["sim", "jetson"] = "sim"
+    pedal_pin: Annotated[int, Meta(ge=1, le=40)] = 7
+    privacy_pin: Annotated[int, Meta(ge=1, le=40)] = 11
+    record_light_pin: Annotated[int, Meta(ge=1, le=40)] = 13
+    ready_light_pin: Annotated[int, Meta(ge=1, le=40)] = 15
+    sounder_pin: Annotated[int, Meta(ge=1, le=40)] = 16
+
+
+class Controls(Struct, forbid_unknown_fields=True, frozen=True):
+    """How presses are read."""
+
+    debounce_s: Annotated[float, Meta(ge=0.005, le=0.1)] = 0.02
+    hold_stop_s: Annotated[float, Meta(ge=0.4, le=3.0)] = 0.8
+    stuck_s: Annotated[float, Meta(ge=2, le=60)] = 10.0
+
+
+class Mqtt(Struct, forbid_unknown_fields=True, frozen=True):
+    """The way to the fleet manager. An empty host: no agent is started, and `scrubcam run` says so."""
+
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8883
+    tls: bool = True
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    username: str = ""
+    password_file: str = ""
+    health_interval_s: Annotated[float, Meta(ge=1, le=300)] = 5.0
+
+
+class Config(Struct, forbid_unknown_fields=True, frozen=True):
+    """The whole of scrubcam.toml."""
+
+    device: Device = Device()
+    paths: Paths = Paths()
+    source: Source = Source()
+    encode: Encode = Encode()
+    sound: Sound = Sound()
+    detect: Detect = Detect()
+    recorder: Recorder = Recorder()
+    board: Board = Board()
+    controls: Controls = Controls()
+    mqtt: Mqtt = Mqtt()
+
+
+def json_schema() -> dict[str, object]:
+    """JSON Schema of the configuration, made from the types above."""
+    return msgspec.json.schema(Config)

@@ -1,0 +1,239 @@
+"""Every message that crosses a process border: pipeline <-> recorder, and recorder <-> agent and tools.
+
+Sent as length-prefixed MessagePack by ipc.py. No message carries an unscrubbed pixel or a key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from firmware.config import Detect, Encode, Sound, Source
+
+VerdictKind = Literal["clean", "masked", "blanked"]
+BlankReason = Literal[
+    "", "no-evidence-before", "no-evidence-after", "detector-failed", "detector-hung", "bad-detection",
+    "privacy-pause", "format",
+]
+
+
+class Verdict(Struct, frozen=True, array_like=True):
+    """What was done to one encoded frame. `regions` counts the filled regions; `reason` is set when blanked."""
+
+    pts_ns: int
+    kind: VerdictKind
+    regions: int = 0
+    reason: BlankReason = ""
+
+
+# ---- pipeline -> recorder ------------------------------------------------------------------------
+
+
+class StreamInfo(Struct, tag=True, frozen=True):
+    """Sent once before the first fragment: the track layout and the MP4 initialisation segment (ftyp+moov).
+
+    `width` and `height` are the picture's own; `coded_width` and `coded_height` are rounded up to even.
+    `rate_num`/`rate_den` is 0/1 for a variable rate. `encoder` and `detectors` name what really runs.
+    """
+
+    codec: str
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    rate_num: int
+    rate_den: int
+    live: bool
+    encoder: str
+    detectors: list[str]
+    init_segment: bytes
+    sound_codec: str = ""
+    sound_rate_hz: int = 0
+    sound_channels: int = 0
+
+
+class Fragment(Struct, tag=True, frozen=True):
+    """One moof+mdat of scrubbed, encoded picture (and sound), at most 0.5 s, and a verdict for each frame in it.
+
+    `pts_ns` is the first frame's time (CLOCK_MONOTONIC for a live source, the file's own for a file).
+    A fragment with `keyframe` starts with an IDR and can be played from.
+    """
+
+    seq: int
+    pts_ns: int
+    duration_ns: int
+    keyframe: bool
+    data: bytes
+    verdicts: list[Verdict]
+
+
+class Progress(Struct, tag=True, frozen=True):
+    """A few times a second: how far, how fast. `stage_s` is busy seconds for each stage since the start."""
+
+    pts_ns: int
+    frames_in: int
+    frames_out: int
+    frames_dropped: int
+    frames_blanked: int
+    regions_masked: int
+    stage_s: dict[str, float]
+    rss_bytes: int
+    total_frames: int = 0
+    """Expected frames of a file, 0 where not known."""
+
+
+class Alert(Struct, tag=True, frozen=True):
+    """Something a person should know while the pipeline goes on. `code` is stable, `text` is for people."""
+
+    code: str
+    text: str
+    cleared: bool = False
+
+
+class Finished(Struct, tag=True, frozen=True):
+    """The last message: the source ended, or was asked to stop. Everything encoded has been sent."""
+
+    frames: int
+
+
+class Failed(Struct, tag=True, frozen=True):
+    """The last message when the pipeline cannot go on; fields as in errors.ScrubcamError."""
+
+    code: str
+    what: str
+    meaning: str = ""
+    todo: str = ""
+
+
+FromPipeline = StreamInfo | Fragment | Progress | Alert | Finished | Failed
+
+
+# ---- recorder -> pipeline ------------------------------------------------------------------------
+
+
+class Configure(Struct, tag=True, frozen=True):
+    """The first message a pipeline gets. `sound_allowed` is the consent lock's word; both it and `sound` must say on.
+
+    `paced` false (a file): as fast as it goes, nothing dropped, frames wait for their evidence.
+    """
+
+    source: Source
+    encode: Encode
+    sound: Sound
+    detect: Detect
+    models_dir: str
+    sound_allowed: bool = False
+    replay_detections: str = ""
+    """A file of recorded detections to use instead of the detectors (benchmarks only; said in StreamInfo)."""
+    record_detections: str = ""
+    max_seconds: float = 0.0
+
+
+class Pause(Struct, tag=True, frozen=True):
+    """Privacy pause: from now on every frame is filled and the sound is silent, until `on` is false."""
+
+    on: bool
+
+
+class ForceKeyframe(Struct, tag=True, frozen=True):
+    """Make the next frame an IDR and start a fragment with it."""
+
+
+class Stop(Struct, tag=True, frozen=True):
+    """Finish: drain the delay line and the encoder, send what is left, then Finished."""
+
+
+ToPipeline = Configure | Pause | ForceKeyframe | Stop
+
+
+# ---- recorder <-> agent, tools (local socket) ----------------------------------------------------
+
+RecorderState = Literal[
+    "BOOT", "SELFTEST", "RECOVERING", "READY", "STARTING", "RECORDING", "PAUSED", "INTERRUPTED", "STOPPING",
+    "UPDATING", "FAULT", "SHUTDOWN",
+]
+Verb = Literal["start", "stop", "bookmark", "pause", "resume", "consent", "status"]
+
+
+class Consent(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the patient agreed to for the open case; never pre-filled."""
+
+    state: Literal["none", "given", "refused", "withdrawn"] = "none"
+    video: bool = False
+    audio: bool = False
+    by: Annotated[str, Meta(max_length=200)] = ""
+    evidence: Annotated[str, Meta(max_length=500)] = ""
+    purpose: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Command(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Ask the recorder for something. `id` is the asker's; a repeated id gets the first answer again."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    verb: Verb
+    origin: str = "local"
+    note: Annotated[str, Meta(max_length=200)] = ""
+    consent: Consent | None = None
+
+
+class Answer(Struct, tag=True, frozen=True):
+    """The recorder's answer to a command; `reason` names the unmet condition when refused."""
+
+    id: str
+    ok: bool
+    state: RecorderState
+    reason: str = ""
+
+
+class StateReport(Struct, tag=True, frozen=True):
+    """The recorder's state as evidence shows it; sent on every change and to each new listener."""
+
+    state: RecorderState
+    since_unix_s: float
+    recording_id: str = ""
+    fault: str = ""
+    refusal: str = ""
+    durable_bytes: int = 0
+    recording_evident: bool = False
+    """True only while bytes of this recording have reached the disk within light_stale_s."""
+    light: str = ""
+    consent: str = "none"
+
+
+class Event(Struct, tag=True, frozen=True):
+    """One line of the journal: numbered without gaps, identified for ever, never with patient data."""
+
+    seq: int
+    id: str
+    kind: str
+    unix_s: float
+    recording_id: str = ""
+    fields: dict[str, str | int | float | bool] = {}
+
+
+class Health(Struct, tag=True, frozen=True):
+    """Figures every few seconds."""
+
+    unix_s: float
+    state: RecorderState
+    durable_bytes: int
+    disk_free_bytes: int
+    hours_left: float
+    frames_out: int
+    frames_dropped: int
+    frames_blanked: int
+    regions_masked: int
+    preroll_s: float
+    pipeline_restarts: int
+    pipeline_rss_bytes: int
+
+
+class Subscribe(Struct, tag=True, frozen=True):
+    """Listen: state and health as they come, and all events after `after_seq`."""
+
+    after_seq: int = 0
+
+
+ToRecorder = Command | Subscribe
+FromRecorder = Answer | StateReport | Event | Health

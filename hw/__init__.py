@@ -1,0 +1,1 @@
+"""The board: ports, pure logic, thin adapters and honest simulators."""

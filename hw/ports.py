@@ -1,0 +1,192 @@
+"""The ports: what the recorder and the pipeline ask of the outside world, and the plain types that cross them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+
+LightName = Literal["ready", "record"]
+LightPattern = Literal["off", "on", "slow", "fast", "double", "fault"]
+ToneName = Literal["start", "stop", "bookmark", "pause", "warning", "refused"]
+
+
+# ---- pictures and sound --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFormat:
+    """What a source delivers. Frames are NV12, limited range, BT.709, rows tight at `coded_width`.
+
+    `coded_width`/`coded_height` are `width`/`height` rounded up to even (last column and row repeated).
+    `rate` is 0 for a variable rate. `sound_rate_hz` is 0 when the source has no sound; else S16, interleaved.
+    """
+
+    width: int
+    height: int
+    rate: Fraction
+    live: bool
+    sound_rate_hz: int = 0
+    sound_channels: int = 0
+    total_frames: int = 0
+
+    @property
+    def coded_width(self) -> int:
+        return self.width + (self.width & 1)
+
+    @property
+    def coded_height(self) -> int:
+        return self.height + (self.height & 1)
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.coded_width * self.coded_height * 3 // 2
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTime:
+    """When a frame was taken. `pts_ns`: CLOCK_MONOTONIC for a live source, the file's own for a file."""
+
+    pts_ns: int
+    duration_ns: int
+    dropped_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SoundChunk:
+    """PCM: `samples` int16 (n, channels) at 48 kHz; `pts_ns` is the first sample's time, on the frames' clock."""
+
+    pts_ns: int
+    samples: NDArray[np.int16]
+
+
+class FrameSource(Protocol):
+    """A camera, a file, a network stream or the scene generator."""
+
+    def open(self) -> StreamFormat:
+        """Open and learn the format. Raises SourceMissing, MediaUnreadable, NoVideo, PartMissing."""
+
+    def read(self, into: U8, timeout_s: float) -> FrameTime | None:
+        """Copy the next frame into `into` (flat, `frame_bytes` long); the only copy between source and encoder.
+
+        None on timeout. Raises EndOfStream at the end, FormatChanged, SourceLost, MediaUnreadable.
+        """
+
+    def read_sound(self) -> Sequence[SoundChunk]:
+        """All sound that has arrived since the last call; never waits."""
+
+    def close(self) -> None:
+        """Release everything; may be called twice."""
+
+
+class EndOfStream(Exception):
+    """A source has no more frames. Not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnit:
+    """One encoded frame, length-prefixed NAL units (avc/hvc sample format)."""
+
+    pts_ns: int
+    keyframe: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SoundPacket:
+    """One encoded sound packet."""
+
+    pts_ns: int
+    duration_ns: int
+    data: bytes
+
+
+class Encoder(Protocol):
+    """Turns scrubbed NV12 frames into access units, in order, one for each frame."""
+
+    name: str
+
+    def open(self, fmt: StreamFormat) -> None:
+        """Start. Raises PartMissing when the configured encoder is not installed; never takes another."""
+
+    @property
+    def codec_config(self) -> bytes:
+        """avcC or hvcC payload; known once the first access unit has come out, b"" before."""
+
+    def push(self, data: U8, pts_ns: int, *, release: Any) -> None:
+        """Give one frame (flat NV12). Blocks while the encoder is full. `release()` is called, from any
+        thread, once the encoder no longer reads `data`: no copy is made."""
+
+    def force_keyframe(self) -> None:
+        """Make the next pushed frame an IDR."""
+
+    def pull(self) -> list[AccessUnit]:
+        """What has come out since the last call; never waits."""
+
+    def finish(self, timeout_s: float) -> list[AccessUnit]:
+        """End of stream: everything still inside. Raises PipelineDied on timeout."""
+
+    def close(self) -> None: ...
+
+
+# ---- board ---------------------------------------------------------------------------------------
+
+
+class Pins(Protocol):
+    """Input lines, read by polling. True means the contact is closed (pressed)."""
+
+    def read(self) -> dict[str, bool]:
+        """All input lines by role: "pedal", "privacy". Raises PedalLost when a line cannot be trusted."""
+
+    def close(self) -> None: ...
+
+
+class PedalLost(Exception):
+    """The pedal is unplugged or its wiring is faulty. The recording goes on."""
+
+
+class Lights(Protocol):
+    """Lights and sounder. Patterns are shown until changed; tones are short and never block."""
+
+    def show(self, light: LightName, pattern: LightPattern) -> None: ...
+
+    def tone(self, tone: ToneName) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Monotonic time for order, wall time for people."""
+
+    def monotonic_ns(self) -> int: ...
+
+    def unix_s(self) -> float: ...
+
+
+class Disk(Protocol):
+    """The append-only file operations of the vault, so that a test's disk can hang, tear and fill up."""
+
+    def create(self, path: str) -> int:
+        """A new file, mode 0600, exclusive; returns a handle. The directory entry is made durable."""
+
+    def write(self, handle: int, data: bytes) -> None:
+        """Append all of `data`."""
+
+    def sync(self, handle: int) -> None:
+        """Return only when everything appended is on the disk."""
+
+    def close(self, handle: int) -> None: ...
+
+    def free_bytes(self, path: str) -> int: ...
+
+
+class Watchdog(Protocol):
+    """Fed by evidence only."""
+
+    def feed(self) -> None: ...
