@@ -1,6 +1,7 @@
 """Packages Scrubcam and holds every version pin: the one place where a dependency's version is written."""
 
 from pathlib import Path
+
 from setuptools import find_packages, setup
 
 VERSION = next(

@@ -1,0 +1,26 @@
+# Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
+PY := .venv/bin/python
+
+.PHONY: help setup demo test check bench clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+
+setup:           ## install system packages (apt), .venv (pip) and the models (by hash)
+	@deploy/setup.sh
+
+demo: setup      ## stage an operation on this PC: pedal, scrub, seal, verify, export; leaves demo-out/
+	$(PY) -m firmware.cli.main demo --out demo-out
+
+test: setup      ## run the tests
+	$(PY) -m pytest -q
+
+check: setup     ## static checks: ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+bench: setup     ## speed as ratios of interleaved runs (not a test)
+	$(PY) -m tests.bench
+
+clean:           ## remove what the targets above left in this folder
+	rm -rf .venv .models demo-out bench-out .pytest_cache .mypy_cache .ruff_cache *.egg-info

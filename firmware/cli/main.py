@@ -1,0 +1,74 @@
+"""The `scrubcam` command: parses what a person typed, calls the part that does it, prints what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from firmware import __version__, log
+from firmware.cli import device_commands, file_commands, record_commands
+from firmware.cli.console import report_error
+from firmware.errors import ScrubcamError
+
+app = typer.Typer(
+    name="scrubcam",
+    help="The operating-room recorder that never stores a face.\n\n"
+    "First steps: `scrubcam keys new archive`, then `scrubcam record scene:// -o . --to archive.pub --seconds 10`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"scrubcam {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+device_commands.register(app)
+record_commands.register(app)
+file_commands.register(app)
+
+
+def main() -> None:
+    """Run the command; a named fault is one line on stderr and its own exit code, never a traceback."""
+    log.setup("cli")
+    try:
+        app()
+    except ScrubcamError as error:
+        report_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has left
+        sys.exit(141)
+    except Exception as error:
+        if os.environ.get("SCRUBCAM_DEBUG"):
+            raise
+        report_error(
+            ScrubcamError(
+                f"Unexpected fault ({type(error).__name__}: {error})",
+                meaning="What was sealed so far is safe and can be verified",
+                todo="run again with SCRUBCAM_DEBUG=1 and report what it prints",
+            )
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""`scrubcam record` and `scrubcam scrub`: recordings without a pedal."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from msgspec.structs import replace
+from rich.live import Live
+from rich.text import Text
+
+from firmware.cli.console import err, human_bytes, human_time, out
+from firmware.config import Config
+from firmware.errors import ConfigError
+from firmware.messages import Consent, Progress
+from firmware.paths import default_models_dir
+
+Codec = Literal["h264", "h265"]
+Profile = Literal["live", "thorough"]
+CONFIG_HELP = "Take encoder, detector and sound settings from this scrubcam.toml."
+
+
+def register(app: typer.Typer) -> None:
+    app.command("record")(record)
+    app.command("scrub")(scrub)
+
+
+def record(
+    source: Annotated[
+        str, typer.Argument(help="A video file, /dev/videoN, rtsp://..., or scene:// (a staged operation).")
+    ],
+    out_dir: Annotated[Path, typer.Option("-o", "--out", help="Folder for the sealed file.")],
+    to: Annotated[
+        list[Path], typer.Option("--to", help="Public key of who may open it (archive.pub); repeat for several.")
+    ],
+    seconds: Annotated[float, typer.Option(help="Stop after this many seconds of recording; 0: at the end.", min=0)] = 0,
+    config: Annotated[Path | None, typer.Option(help=CONFIG_HELP)] = None,
+    codec: Annotated[Codec | None, typer.Option(help="Picture codec.")] = None,
+    bitrate: Annotated[int | None, typer.Option(help="Picture bit rate in bit/s.")] = None,
+    profile: Annotated[Profile | None, typer.Option(help="How closely the detectors look.")] = None,
+    sound: Annotated[bool, typer.Option("--sound", help="Record sound too; you confirm that consent covers it.")] = False,
+    consent_by: Annotated[
+        str, typer.Option(help="Who confirms the consent; default: the user who runs this command.")
+    ] = "",
+) -> None:
+    """Record without a pedal into one sealed file.
+
+    A file is taken as fast as it goes and nothing is dropped; a device, an address or the scene is recorded live.
+    Ctrl-C stops cleanly: what was recorded is sealed. The header says that the operator of this command confirmed
+    the consent.
+    """
+    from firmware.recorder.record_once import record as record_once
+
+    settings = _settings(config, codec, bitrate, profile, sound)
+    consent = Consent(
+        state="given",
+        video=True,
+        audio=sound,
+        by=consent_by or getpass.getuser(),
+        evidence="confirmed by the operator of `scrubcam record`",
+        purpose="recorded from the command line",
+    )
+    with _stop_on_signal() as stop, _ProgressLine("recording") as line:
+        result = record_once(settings, source, out_dir, to, seconds, consent, line.update, stop)
+    out.print(f"[bold green]Sealed[/] {result.path}", style=None)
+    out.print(
+        f"  {human_time(result.seconds)}, {result.frames} frames ({result.clean} clean, {result.masked} masked, "
+        f"{result.blanked} blanked), {human_bytes(result.size_bytes)}"
+    )
+
+
+def scrub(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Any video file GStreamer or ffmpeg can read.")],
+    out_mp4: Annotated[Path, typer.Option("-o", "--out", help="The scrubbed MP4.")],
+    report: Annotated[Path | None, typer.Option("--report", help="JSON report: a verdict for each frame.")] = None,
+    config: Annotated[Path | None, typer.Option(help=CONFIG_HELP)] = None,
+    codec: Annotated[Codec | None, typer.Option(help="Picture codec.")] = None,
+    bitrate: Annotated[int | None, typer.Option(help="Picture bit rate in bit/s.")] = None,
+    profile: Annotated[Profile, typer.Option(help="How closely the detectors look.")] = "thorough",
+    keep_sound: Annotated[bool, typer.Option("--keep-sound", help="Keep the sound; voices identify people.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
+) -> None:
+    """Scrub footage that exists already: a plain MP4 with the same size, frame count and timing."""
+    from firmware.recorder.scrub_once import scrub as scrub_once
+
+    settings = _settings(config, codec, bitrate, profile, keep_sound)
+    with _stop_on_signal() as stop, _ProgressLine("scrubbing") as line:
+        result = scrub_once(settings, source, out_mp4, report, keep_sound, line.update, stop, force=force)
+    out.print(f"[bold green]Scrubbed[/] {out_mp4}", style=None)
+    out.print(
+        f"  {human_time(result.seconds)}, {result.frames} frames ({result.clean} clean, {result.masked} masked, "
+        f"{result.blanked} blanked), {human_bytes(result.size_bytes)}" + (f"; report {report}" if report else "")
+    )
+
+
+def _settings(
+    config: Path | None, codec: Codec | None, bitrate: int | None, profile: Profile | None, sound: bool
+) -> Config:
+    from firmware.config_file import load
+
+    settings = load(config) if config else Config()
+    encode, detect = settings.encode, settings.detect
+    if codec and codec != encode.codec:
+        if encode.encoder == "nvv4l2":
+            encode = replace(encode, codec=codec)
+        else:
+            encode = replace(encode, codec=codec, encoder="x265" if codec == "h265" else "x264")
+    if bitrate is not None:
+        if not 200_000 <= bitrate <= 100_000_000:
+            raise ConfigError(f"--bitrate {bitrate}: allowed 200000 to 100000000 bit/s", todo="give a rate in bit/s")
+        encode = replace(encode, bitrate_bps=bitrate)
+    if profile:
+        detect = replace(detect, profile=profile)
+    return replace(
+        settings,
+        encode=encode,
+        detect=detect,
+        sound=replace(settings.sound, enabled=sound),
+        paths=settings.paths if config else replace(settings.paths, models_dir=str(default_models_dir())),
+    )
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM ask for a clean stop; a second Ctrl-C gives up waiting."""
+    stop = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        if stop.is_set():
+            signal.default_int_handler(number, None)
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _ProgressLine:
+    """One line: time, frames, size, regions masked, frames blanked; printed every 10 s without a terminal."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+        self._live = Live(console=err, refresh_per_second=4, transient=True) if sys.stderr.isatty() else None
+        self._first_pts_ns: int | None = None
+        self._last_printed_s = 0.0
+
+    def __enter__(self) -> _ProgressLine:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, progress: Progress, size_bytes: int) -> None:
+        if self._first_pts_ns is None:
+            self._first_pts_ns = progress.pts_ns
+        seconds = (progress.pts_ns - self._first_pts_ns) / 1e9
+        frames = f"{progress.frames_out}" + (f"/{progress.total_frames}" if progress.total_frames else "")
+        text = (
+            f"{self._doing}  {human_time(seconds)}  {frames} frames  {human_bytes(size_bytes)}  "
+            f"{progress.regions_masked} regions masked  {progress.frames_blanked} frames blanked"
+            + (f"  {progress.frames_dropped} dropped" if progress.frames_dropped else "")
+        )
+        if self._live:
+            self._live.update(Text(text))
+        elif seconds - self._last_printed_s >= 10:
+            self._last_printed_s = seconds
+            err.print(text)
