@@ -40,12 +40,12 @@ def record(
     to: Annotated[
         list[Path], typer.Option("--to", help="Public key of who may open it (archive.pub); repeat for several.")
     ],
-    seconds: Annotated[float, typer.Option(help="Stop after this many seconds of recording; 0: at the end.", min=0)] = 0,
+    seconds: Annotated[float, typer.Option(help="Stop after this much recording; 0: at the end.", min=0)] = 0,
     config: Annotated[Path | None, typer.Option(help=CONFIG_HELP)] = None,
     codec: Annotated[Codec | None, typer.Option(help="Picture codec.")] = None,
     bitrate: Annotated[int | None, typer.Option(help="Picture bit rate in bit/s.")] = None,
     profile: Annotated[Profile | None, typer.Option(help="How closely the detectors look.")] = None,
-    sound: Annotated[bool, typer.Option("--sound", help="Record sound too; you confirm that consent covers it.")] = False,
+    sound: Annotated[bool, typer.Option("--sound", help="Record sound; you confirm that consent covers it.")] = False,
     consent_by: Annotated[
         str, typer.Option(help="Who confirms the consent; default: the user who runs this command.")
     ] = "",
