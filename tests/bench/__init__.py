@@ -1,0 +1,1 @@
+"""Speed and memory as ratios of interleaved runs; `make bench`. Not tests: nothing here asserts a time."""
