@@ -1,0 +1,63 @@
+"""Two lamps and a sounder on a Jetson's header: plays hw.light_patterns and short tones from one thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import get_args
+
+from firmware.config import Board
+from hw.jetson.gpio import load_gpio
+from hw.light_patterns import lit_at
+from hw.ports import LightName, LightPattern, ToneName
+
+TICK_S = 0.02
+BEEPS: dict[ToneName, tuple[float, ...]] = {
+    "start": (0.2,), "stop": (0.6,), "bookmark": (0.05,), "pause": (0.1, 0.1), "warning": (0.3, 0.3, 0.3),
+    "refused": (0.1, 0.1, 0.1, 0.1),
+}
+"""Tone -> seconds of each beep, with equal silences after them. The sounder has one pitch."""
+
+
+class JetsonLights:
+    """Lights over Jetson.GPIO. Raises PartMissing when the library or the pins are not there."""
+
+    def __init__(self, cfg: Board) -> None:
+        self._gpio = load_gpio()
+        self._channels: dict[LightName, int] = {"ready": cfg.ready_light_pin, "record": cfg.record_light_pin}
+        self._sounder = cfg.sounder_pin
+        for channel in (*self._channels.values(), self._sounder):
+            self._gpio.setup(channel, self._gpio.OUT, initial=self._gpio.LOW)
+        now_ns = time.monotonic_ns()
+        self._shown: dict[LightName, tuple[LightPattern, int]] = {name: ("off", now_ns) for name in self._channels}
+        self._beep_ns: list[tuple[int, int]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._play, name="lights", daemon=True)
+        self._thread.start()
+
+    def show(self, light: LightName, pattern: LightPattern) -> None:
+        if light not in self._channels or pattern not in get_args(LightPattern):
+            raise ValueError(f"no light {light!r} or pattern {pattern!r}")
+        if self._shown[light][0] != pattern:
+            self._shown[light] = (pattern, time.monotonic_ns())
+
+    def tone(self, tone: ToneName) -> None:
+        """A later tone takes the place of one still sounding."""
+        at_ns, beeps = time.monotonic_ns(), []
+        for seconds in BEEPS[tone]:
+            beeps.append((at_ns, at_ns + round(seconds * 1e9)))
+            at_ns += round(2e9 * seconds)
+        self._beep_ns = beeps
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=2.0)
+        for channel in (*self._channels.values(), self._sounder):
+            self._gpio.output(channel, self._gpio.LOW)
+
+    def _play(self) -> None:
+        while not self._stop.wait(TICK_S):
+            now_ns = time.monotonic_ns()
+            for light, (pattern, since_ns) in self._shown.items():
+                self._gpio.output(self._channels[light], int(lit_at(pattern, now_ns - since_ns)))
+            self._gpio.output(self._sounder, int(any(start <= now_ns < end for start, end in self._beep_ns)))

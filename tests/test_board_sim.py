@@ -1,0 +1,217 @@
+"""The board's contract, over the simulator; an adapter on real pins runs the same class."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from firmware.config import Board as BoardConfig
+from firmware.errors import ConfigError, PartMissing
+from hw.board import make_board
+from hw.ports import Lights, PedalLost, Pins
+from hw.sim.board import MAX_BOUNCE_NS, SimBoard
+from hw.sim.board_wire import MAX_LINE_BYTES, BoardRemote
+
+REST_S = MAX_BOUNCE_NS / 1e9 + 0.002
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.002)
+
+
+class BoardContract:
+    """What the recorder relies on. A subclass gives `pins`, `lights` and `drive` (a hand on the contacts)."""
+
+    LINES: ClassVar[set[str]] = {"pedal", "privacy"}
+
+    def test_both_lines_are_open_at_rest(self, pins: Pins) -> None:
+        assert pins.read() == {"pedal": False, "privacy": False}
+
+    @pytest.mark.parametrize("line", ["pedal", "privacy"])
+    def test_a_press_closes_its_own_line_only_until_released(
+        self, pins: Pins, drive: Callable[[str, str], None], line: str
+    ) -> None:
+        drive("press", line)
+        wait_for(lambda: pins.read()[line])
+        time.sleep(REST_S)
+        other = (self.LINES - {line}).pop()
+        assert pins.read() == {line: True, other: False}
+        drive("release", line)
+        time.sleep(REST_S)
+        assert pins.read() == {line: False, other: False}
+
+    def test_lights_take_every_pattern_and_tones_never_block(self, lights: Lights) -> None:
+        for light in ("ready", "record"):
+            for pattern in ("on", "slow", "fast", "double", "fault", "off"):
+                lights.show(light, pattern)  # type: ignore[arg-type]
+        for tone in ("start", "stop", "bookmark", "pause", "warning", "refused"):
+            lights.tone(tone)  # type: ignore[arg-type]
+
+    def test_an_unknown_pattern_is_refused(self, lights: Lights) -> None:
+        with pytest.raises(ValueError, match="purple"):
+            lights.show("record", "purple")  # type: ignore[arg-type]
+
+    def test_close_may_be_called_twice(self, pins: Pins, lights: Lights) -> None:
+        for part in (pins, lights, pins, lights):
+            part.close()
+
+
+class TestSimBoard(BoardContract):
+    @pytest.fixture
+    def board(self) -> Iterator[SimBoard]:
+        board = SimBoard(seed=5)
+        yield board
+        board.close()
+
+    @pytest.fixture
+    def pins(self, board: SimBoard) -> Pins:
+        return board
+
+    @pytest.fixture
+    def lights(self, board: SimBoard) -> Lights:
+        return board
+
+    @pytest.fixture
+    def drive(self, board: SimBoard) -> Callable[[str, str], None]:
+        return lambda verb, line: getattr(board, verb)(line)
+
+    def test_a_contact_chatters_and_then_rests(self, board: SimBoard) -> None:
+        seen: set[int] = set()
+        for _ in range(20):
+            board.press("pedal")
+            readings = []
+            end = time.monotonic() + REST_S
+            while time.monotonic() < end:
+                readings.append(board.read()["pedal"])
+            seen.add(sum(a != b for a, b in itertools.pairwise(readings)))
+            assert readings[-1] is True
+            board.release("pedal")
+            time.sleep(REST_S)
+            assert board.read()["pedal"] is False
+        assert max(seen) > 1, "a contact without bounce would flatter the debouncer"
+
+    def test_unplugged_is_lost_and_plugged_again_is_not(self, board: SimBoard) -> None:
+        board.unplug("pedal")
+        with pytest.raises(PedalLost, match="pedal"):
+            board.read()
+        board.plug("pedal")
+        assert board.read()["pedal"] is False
+
+    def test_the_log_tells_every_change_once_in_order(self, board: SimBoard) -> None:
+        board.show("record", "on")
+        board.show("record", "on")
+        board.tone("start")
+        board.press("pedal")
+        board.show("record", "off")
+        log = board.log()
+        assert [(e.kind, e.name, e.value) for e in log] == [
+            ("light", "record", "on"), ("tone", "start", ""), ("press", "pedal", ""), ("light", "record", "off"),
+        ]
+        assert [e.monotonic_ns for e in log] == sorted(e.monotonic_ns for e in log)
+        assert board.patterns() == {"ready": "off", "record": "off"}
+
+    def test_closing_puts_the_lights_out(self, board: SimBoard) -> None:
+        board.show("record", "on")
+        board.close()
+        assert board.patterns()["record"] == "off"
+
+
+class TestBoardSocket:
+    @pytest.fixture
+    def board(self, tmp_path: Path) -> Iterator[SimBoard]:
+        board = SimBoard(tmp_path)
+        yield board
+        board.close()
+
+    @pytest.fixture
+    def remote(self, board: SimBoard, tmp_path: Path) -> Iterator[BoardRemote]:
+        remote = BoardRemote(tmp_path)
+        yield remote
+        remote.close()
+
+    def test_press_and_release_from_another_hand(self, board: SimBoard, remote: BoardRemote) -> None:
+        remote.ask("press pedal")
+        time.sleep(REST_S)
+        assert board.read() == {"pedal": True, "privacy": False}
+        remote.ask("release pedal")
+        time.sleep(REST_S)
+        assert board.read() == {"pedal": False, "privacy": False}
+
+    def test_a_tap_lets_go_by_itself(self, board: SimBoard, remote: BoardRemote) -> None:
+        remote.ask("tap privacy 0.05")
+        time.sleep(REST_S)
+        assert board.read()["privacy"] is True
+        wait_for(lambda: [e["kind"] for e in remote.log()] == ["press", "release"])
+
+    def test_lights_and_log_are_readable(self, board: SimBoard, remote: BoardRemote) -> None:
+        board.show("record", "fast")
+        board.tone("warning")
+        assert remote.lights() == {"ready": "off", "record": "fast"}
+        assert [(e["kind"], e["name"], e["value"]) for e in remote.log()] == [
+            ("light", "record", "fast"), ("tone", "warning", ""),
+        ]
+
+    def test_unplug_over_the_wire(self, board: SimBoard, remote: BoardRemote) -> None:
+        remote.ask("unplug pedal")
+        with pytest.raises(PedalLost):
+            board.read()
+
+    @pytest.mark.parametrize(
+        "line", ["", "dance", "press", "press nose", "tap pedal", "tap pedal -1", "tap pedal nan", "tap pedal 1e9"]
+    )
+    def test_nonsense_is_answered_and_changes_nothing(self, board: SimBoard, remote: BoardRemote, line: str) -> None:
+        with pytest.raises(ValueError, match=r"one of|no line|a tap|convert"):
+            remote.ask(line)
+        assert board.log() == []
+        assert remote.lights() == {"ready": "off", "record": "off"}
+
+    def test_an_endless_line_is_cut_off_and_others_are_served(
+        self, board: SimBoard, remote: BoardRemote, tmp_path: Path
+    ) -> None:
+        with socket.socket(socket.AF_UNIX) as rude:
+            rude.settimeout(5)
+            rude.connect(str(tmp_path / "board.sock"))
+            rude.sendall(b"x" * (MAX_LINE_BYTES * 2))
+            assert rude.recv(1) == b""
+        assert remote.lights()["ready"] == "off"
+
+    def test_the_socket_is_private_and_goes_away(self, tmp_path: Path) -> None:
+        board = SimBoard(tmp_path)
+        path = tmp_path / "board.sock"
+        assert path.stat().st_mode & 0o777 == 0o600
+        board.close()
+        assert not path.exists()
+
+    def test_a_killed_process_socket_is_taken_over(self, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(str(tmp_path / "board.sock"))
+        board = SimBoard(tmp_path)
+        remote = BoardRemote(tmp_path)
+        assert remote.lights()["record"] == "off"
+        remote.close()
+        board.close()
+
+
+class TestMakeBoard:
+    def test_sim_as_configured(self, tmp_path: Path) -> None:
+        board = make_board(BoardConfig(kind="sim"), tmp_path)
+        assert board.pins.read() == {"pedal": False, "privacy": False}
+        board.close()
+
+    def test_a_run_dir_too_long_for_a_socket_is_a_named_fault(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"board\.sock"):
+            make_board(BoardConfig(kind="sim"), tmp_path / ("d" * 120))
+
+    def test_jetson_without_its_library_is_refused_and_never_replaced(self, tmp_path: Path) -> None:
+        with pytest.raises(PartMissing, match=r"Jetson\.GPIO") as caught:
+            make_board(BoardConfig(kind="jetson"), tmp_path)
+        assert "install" in caught.value.todo
