@@ -1,0 +1,164 @@
+"""Reads scrubcam.toml into a Config. Every mistake is a ConfigError that names the line, the value and the range."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from firmware.config import Config
+from firmware.config_rules import broken_rules
+from firmware.config_words import MAX_INT, allowed, cut, key_text, shown, suggestion, unknown_section
+from firmware.errors import ConfigError
+from firmware.toml_lines import KeyPath, key_lines, tomllib
+
+MAX_FILE_BYTES = 1 << 20
+MAX_PROBLEMS_SHOWN = 10
+
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """The configuration in the file `path`. Raises ConfigError, also when the file cannot be read."""
+    name = os.fspath(path)
+    return loads(_read(name), name)
+
+
+def loads(text: str, name: str) -> Config:
+    """The configuration in `text`; `name` is what the errors call it.
+
+    Raises ConfigError: each problem as "name:line: section.key = value: allowed ...", at most ten of them.
+    """
+    try:
+        document = tomllib.loads(text)
+    except RecursionError:
+        raise _error(name, [_Problem(1, "nested too deeply")]) from None
+    except ValueError as error:  # TOMLDecodeError, or a number too long for int()
+        raise _error(name, [_syntax_problem(text, str(error))]) from None
+    reading = _Reading(key_lines(text))
+    config = reading.config(document)
+    if reading.problems:
+        raise _error(name, reading.problems)
+    return config
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Problem:
+    line: int
+    text: str
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pass over a parsed file, gathering problems instead of stopping at the first."""
+
+    lines: dict[KeyPath, int]
+    problems: list[_Problem] = field(default_factory=list)
+
+    def config(self, document: dict[str, Any]) -> Config:
+        """The Config; a setting with a problem keeps its default so that the rest can still be checked."""
+        sections = {section.name: section.type for section in msgspec.structs.fields(Config)}
+        good: dict[str, Any] = {}
+        bad: set[str] = set()
+        for name, table in document.items():
+            if name not in sections:
+                self._add((name,), unknown_section(name, is_table=isinstance(table, dict)))
+            elif not isinstance(table, dict):
+                self._add((name,), f"{key_text(name)} = {shown(table)}: a table is expected, written [{name}]")
+            else:
+                good[name] = self._section(name, sections[name], table, bad)
+        config = Config(**good)
+        for rule in broken_rules(config):
+            if not bad.intersection(rule.keys):
+                self._add_rule(config, rule.keys, rule.text)
+        return config
+
+    def _section(self, name: str, cls: type, table: dict[str, Any], bad: set[str]) -> Any:
+        fields = {item.name: item.type for item in msgspec.structs.fields(cls)}
+        good: dict[str, Any] = {}
+        for key, value in table.items():
+            if key not in fields:
+                self._add((name, key), f"{name}.{key_text(key)}: no such setting{suggestion(key, name)}")
+                continue
+            try:
+                _check_plain(value)
+                good[key] = msgspec.convert(value, fields[key])
+            except (msgspec.ValidationError, ValueError):
+                bad.add(f"{name}.{key}")
+                told = f"{name}.{key} = {shown(value)}: allowed {allowed(f'{name}.{key}', fields[key])}"
+                self._add((name, key), told)
+        return cls(**good)
+
+    def _add(self, path: KeyPath, text: str) -> None:
+        self.problems.append(_Problem(self._line(path), text))
+
+    def _add_rule(self, config: Config, keys: tuple[str, ...], text: str) -> None:
+        paths = [tuple(key.split(".")) for key in keys]
+        written = [path for path in paths if path in self.lines]
+        values = ", ".join(f"{section}.{key} = {shown(_value(config, section, key))}" for section, key in paths)
+        line = max((self.lines[path] for path in written), default=self._line(paths[0]))
+        self.problems.append(_Problem(line, f"{values}: {text}"))
+
+    def _line(self, path: KeyPath) -> int:
+        return next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 1)
+
+
+def _check_plain(value: Any) -> None:
+    """Raises ValueError for what TOML allows and no setting can mean: inf, nan, giant numbers, control characters."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("not finite")
+    if isinstance(value, int) and abs(value) > MAX_INT:
+        raise ValueError("too large")
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError("control characters")
+    if isinstance(value, list):
+        for item in value:
+            _check_plain(item)
+
+
+def _value(config: Config, section: str, key: str) -> Any:
+    return getattr(getattr(config, section), key)
+
+
+def _syntax_problem(text: str, message: str) -> _Problem:
+    found = re.search(r"\s*\(at line (\d+), column \d+\)", message)
+    if found:
+        return _Problem(int(found.group(1)), f"not TOML: {message[: found.start()]}")
+    last_line = max(1, text.count("\n") + (not text.endswith("\n")))
+    return _Problem(last_line, f"not TOML: {cut(message.replace(' (at end of document)', ', at the end'), 120)}")
+
+
+def _error(name: str, problems: list[_Problem]) -> ConfigError:
+    shown = [f"{name}:{problem.line}: {problem.text}" for problem in sorted(problems)[:MAX_PROBLEMS_SHOWN]]
+    if len(problems) > MAX_PROBLEMS_SHOWN:
+        shown.append(f"and {len(problems) - MAX_PROBLEMS_SHOWN} more")
+    return ConfigError(";\n".join(shown), meaning="Nothing was started",
+                       todo="correct the file; docs/configuration.md lists every setting")
+
+
+def _read(name: str) -> str:
+    """The file's text. Raises ConfigError with what is wrong with the file itself."""
+    try:
+        if not stat.S_ISREG(os.stat(name).st_mode):  # a pipe would wait for ever, a directory has no text
+            raise _unreadable(name, "not a regular file")
+        with Path(name).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _unreadable(name, getattr(error, "strerror", None) or str(error)) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise _unreadable(name, f"larger than {MAX_FILE_BYTES} bytes, so not a configuration")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _error(name, [_Problem(line, "not UTF-8 text")]) from None
+
+
+def _unreadable(name: str, why: str) -> ConfigError:
+    return ConfigError(f"{name}: cannot read the configuration: {why}", meaning="Nothing was started",
+                       todo="give the path of a scrubcam.toml; deploy/ has examples")

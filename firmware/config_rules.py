@@ -1,0 +1,135 @@
+"""The rules that span several settings, in one place. Pure: a Config in, the broken rules out; no file, no line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from firmware.config import Board, Config, Mqtt
+
+LOSS_BOUND_S = 1.0
+"""A power cut may cost at most this much picture."""
+ENCODE_AND_SYNC_S = 0.2
+"""Share of the loss bound kept for the encoder's latency and the disk's fsync."""
+
+_MAKES = {"x264": ("h264",), "x265": ("h265",), "nvv4l2": ("h264", "h265")}
+# 3.3 V, 5 V and ground of the 40-pin header.
+_HEADER_POWER_PINS = frozenset({1, 2, 4, 6, 9, 14, 17, 20, 25, 30, 34, 39})
+_SOCKET_NAME_ROOM = 90  # a Unix socket's whole path may have 107 bytes; the longest name below run_dir needs 17
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One broken rule: the settings it spans ("section.key"), and what is wrong and what to do about it."""
+
+    keys: tuple[str, ...]
+    text: str
+
+
+def broken_rules(config: Config) -> list[Broken]:
+    """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
+    return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_board(config.board),
+            *_mqtt(config.mqtt)]
+
+
+def _source(config: Config) -> Iterator[Broken]:
+    source, sound = config.source, config.sound
+    if not source.uri:
+        yield Broken(("source.uri",), "empty: give a file, /dev/videoN, rtsp://... or scene://")
+    if (source.width == 0) != (source.height == 0):
+        yield Broken(("source.width", "source.height"), "give both, or 0 for both (the device's own mode)")
+    if config.encode.rate == "constant" and source.rate_hz == 0:
+        yield Broken(("encode.rate", "source.rate_hz"), "a constant rate needs source.rate_hz above 0 Hz")
+    if sound.enabled and source.uri.startswith("/dev/") and not sound.device:
+        yield Broken(
+            ("sound.enabled", "sound.device"),
+            'a capture device brings no sound: name a microphone in sound.device, e.g. "alsasrc device=hw:1"',
+        )
+
+
+def _encode(config: Config) -> Iterator[Broken]:
+    encode = config.encode
+    if encode.codec not in _MAKES[encode.encoder]:
+        fitting = next(name for name, codecs in _MAKES.items() if codecs == (encode.codec,))
+        yield Broken(
+            ("encode.encoder", "encode.codec"),
+            f'{encode.encoder} makes {_MAKES[encode.encoder][0]} only: set encoder = "{fitting}"'
+            f' or codec = "{_MAKES[encode.encoder][0]}"',
+        )
+    at_risk_s = config.detect.delay_s + encode.fragment_s + ENCODE_AND_SYNC_S
+    if at_risk_s > LOSS_BOUND_S + 1e-9:
+        yield Broken(
+            ("detect.delay_s", "encode.fragment_s"),
+            f"with {ENCODE_AND_SYNC_S:g} s for encoding and the disk a power cut could cost {at_risk_s:g} s,"
+            f" allowed {LOSS_BOUND_S:g} s: their sum must be at most {LOSS_BOUND_S - ENCODE_AND_SYNC_S:g} s",
+        )
+
+
+def _evidence(config: Config) -> Iterator[Broken]:
+    detect = config.detect
+    for kind, on, interval_s in (
+        ("face", detect.faces, detect.face_interval_s),
+        ("text", detect.text, detect.text_interval_s),
+    ):
+        if on and interval_s >= detect.delay_s:
+            yield Broken(
+                (f"detect.{kind}_interval_s", "detect.delay_s"),
+                "evidence would always come too late and every frame would be blanked:"
+                f" {kind}_interval_s must be below delay_s",
+            )
+
+
+def _keeping(config: Config) -> Iterator[Broken]:
+    recorder, paths = config.recorder, config.paths
+    if recorder.floor_bytes > recorder.reserve_bytes:
+        yield Broken(
+            ("recorder.floor_bytes", "recorder.reserve_bytes"),
+            "a start needs the reserve free and a recording stops at the floor: floor_bytes must not be above it",
+        )
+    if recorder.light_stale_s < config.encode.fragment_s + ENCODE_AND_SYNC_S:
+        yield Broken(
+            ("recorder.light_stale_s", "encode.fragment_s"),
+            "the record light would flicker between two fragments: light_stale_s must be at least"
+            f" fragment_s + {ENCODE_AND_SYNC_S:g} s",
+        )
+    if config.controls.hold_stop_s >= config.controls.stuck_s:
+        yield Broken(
+            ("controls.hold_stop_s", "controls.stuck_s"),
+            "a hold would count as a stuck pedal: hold_stop_s must be below stuck_s",
+        )
+    for name in ("recordings_dir", "state_dir", "run_dir", "models_dir"):
+        if not getattr(paths, name):
+            yield Broken((f"paths.{name}",), "empty: give a directory")
+    if len(paths.run_dir.encode()) > _SOCKET_NAME_ROOM:
+        yield Broken(
+            ("paths.run_dir",), f"too long for the sockets in it: at most {_SOCKET_NAME_ROOM} bytes"
+        )
+
+
+def _board(board: Board) -> Iterator[Broken]:
+    if board.kind != "jetson":
+        return
+    used: dict[int, str] = {}
+    for name in ("pedal_pin", "privacy_pin", "record_light_pin", "ready_light_pin", "sounder_pin"):
+        pin = getattr(board, name)
+        if pin in _HEADER_POWER_PINS:
+            yield Broken((f"board.{name}",), f"pin {pin} of the 40-pin header is power or ground")
+        elif pin in used:
+            yield Broken((f"board.{name}", f"board.{used[pin]}"), "one pin cannot do two jobs")
+        used.setdefault(pin, name)
+
+
+def _mqtt(mqtt: Mqtt) -> Iterator[Broken]:
+    if not mqtt.host:
+        return
+    if mqtt.tls and not mqtt.ca_file:
+        yield Broken(
+            ("mqtt.tls", "mqtt.ca_file"),
+            "TLS needs mqtt.ca_file, the certificate of the authority that signed the broker's",
+        )
+    if bool(mqtt.cert_file) != bool(mqtt.key_file):
+        yield Broken(("mqtt.cert_file", "mqtt.key_file"), "a client certificate needs both files")
+    if not mqtt.tls and (mqtt.ca_file or mqtt.cert_file):
+        yield Broken(("mqtt.tls", "mqtt.ca_file", "mqtt.cert_file"), "certificates are set but TLS is off")
+    if mqtt.password_file and not mqtt.username:
+        yield Broken(("mqtt.password_file", "mqtt.username"), "a password needs mqtt.username")

@@ -1,0 +1,134 @@
+"""Finds the line of every key in a TOML text. Only for error messages: what the text means is tomllib's word alone."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from bisect import bisect_right
+from typing import Any
+
+# tomllib came with Python 3.11; tomli is the same parser for 3.10.
+tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+KeyPath = tuple[str, ...]
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BLANK = re.compile(r"[ \t]*")
+_BLANK_LINES = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_SCALAR = re.compile(r"[^,\]}\n#]*")
+_STRING = re.compile(
+    "|".join((
+        r'"""(?:\\.|[^\\])*?"""(?:"(?:")?)?',  # up to two quotes may stand before the closing three
+        r"'''.*?'''(?:'(?:')?)?",
+        r'"(?:\\.|[^"\\\n])*"',
+        r"'[^'\n]*'",
+    )),
+    re.DOTALL,
+)
+
+
+class _Lost(Exception):
+    """The text is not what this scanner expects; the lines found so far stand."""
+
+
+def key_lines(text: str) -> dict[KeyPath, int]:
+    """The first line (from 1) of each table and key in `text`, by its full path; never raises.
+
+    `text` should parse as TOML; with one that does not, the answer holds what came before the trouble.
+    """
+    scanner = _Scanner(text.replace("\r\n", "\n"))
+    try:
+        scanner.document()
+    except (_Lost, RecursionError):
+        pass
+    return scanner.lines
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+        self.lines: dict[KeyPath, int] = {}
+        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
+
+    def document(self) -> None:
+        table: KeyPath = ()
+        while True:
+            self._skip(_BLANK_LINES)
+            if self.at >= len(self.text):
+                return
+            if self.text[self.at] == "[":
+                self.at += 2 if self.text.startswith("[[", self.at) else 1
+                table = self._key(())
+                self._skip(re.compile(r"[ \t]*\]\]?"))
+            else:
+                self._pair(table)
+
+    def _pair(self, table: KeyPath) -> None:
+        path = self._key(table)
+        self._expect("=")
+        self._value(path)
+
+    def _key(self, table: KeyPath) -> KeyPath:
+        """A dotted key; notes the line of each of its parts."""
+        path = table
+        while True:
+            self._skip(_BLANK)
+            start = self.at
+            found = _BARE.match(self.text, start) or _STRING.match(self.text, start)
+            if not found:
+                raise _Lost
+            part = found.group()
+            path = (*path, tomllib.loads("k=" + part)["k"] if part[0] in "\"'" else part)
+            self.lines.setdefault(path, bisect_right(self._starts, start))
+            self.at = found.end()
+            self._skip(_BLANK)
+            if not self.text.startswith(".", self.at):
+                return path
+            self.at += 1
+
+    def _value(self, path: KeyPath) -> None:
+        self._skip(_BLANK)
+        if self.text.startswith("{", self.at):
+            self._inline_table(path)
+        elif self.text.startswith("[", self.at):
+            self._array()
+        else:
+            self._skip(_STRING if self.text[self.at : self.at + 1] in ('"', "'") else _SCALAR)
+
+    def _inline_table(self, path: KeyPath) -> None:
+        self.at += 1
+        while True:
+            self._skip(_BLANK_LINES)
+            if self.text.startswith("}", self.at):
+                self.at += 1
+                return
+            self._pair(path)
+            self._skip(_BLANK_LINES)
+            if self.text.startswith(",", self.at):
+                self.at += 1
+
+    def _array(self) -> None:
+        """Over a whole array; keys of tables inside it are not noted (no setting is a list of tables)."""
+        depth = 0
+        while True:
+            self._skip(_BLANK_LINES)
+            here = self.text[self.at : self.at + 1]
+            if here in ('"', "'"):
+                self._skip(_STRING)
+                continue
+            self._expect(here)
+            depth += (here in "[{") - (here in "]}")
+            if depth == 0:
+                return
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        found = pattern.match(self.text, self.at)
+        if not found:
+            raise _Lost
+        self.at = found.end()
+
+    def _expect(self, mark: str) -> None:
+        if not mark or not self.text.startswith(mark, self.at):
+            raise _Lost
+        self.at += 1
