@@ -1,0 +1,242 @@
+"""The recorder's state machine, a pure function: `step(state, event, now) -> state, effects`. No clock, no I/O.
+
+Every state has a deadline here (`_deadline`, met by Tick) or an exit from outside (READY, RECORDING, PAUSED: controls,
+commands, faults). No start without video consent; a recording whose consent goes away stops at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from firmware.messages import RecorderState
+from firmware.recorder import machine_commands as commands
+from firmware.recorder import machine_types as t
+from firmware.recorder.machine_turn import Turn, consent_allows_video
+
+
+def step(state: t.MachineState, event: t.MachineEvent, now_ns: int) -> tuple[t.MachineState, list[t.Effect]]:
+    """Take one event. Total: every event is accepted in every state."""
+    turn = Turn(state, now_ns)
+    _HANDLERS[type(event)](turn, event)
+    return turn.state, turn.effects
+
+
+def may_write(state: t.MachineState) -> bool:
+    """May a fragment that arrives now be given to the writer?"""
+    return (
+        state.opened
+        and state.name in ("STARTING", "RECORDING", "PAUSED", "INTERRUPTED")
+        and consent_allows_video(state.consent)
+    )
+
+
+def recording_evident(state: t.MachineState, now_ns: int) -> bool:
+    """Did bytes of the running recording reach the disk recently? The record light's only reason to be lit."""
+    return (
+        state.name in ("RECORDING", "PAUSED", "INTERRUPTED")
+        and state.durable_grew_ns > 0
+        and now_ns - state.durable_grew_ns <= state.rules.light_stale_ns
+    )
+
+
+def _boot_done(turn: Turn, _event: t.BootDone) -> None:
+    if turn.state.name == "BOOT":
+        turn.emit(t.Journal("boot"))
+        turn.go("SELFTEST")
+        turn.emit(t.RunSelfTest())
+
+
+def _self_tested(turn: Turn, event: t.SelfTested) -> None:
+    if turn.state.name != "SELFTEST":
+        return
+    if event.problem:
+        turn.fault(event.problem)
+    else:
+        turn.go("RECOVERING")
+        turn.emit(t.RunRecovery())
+
+
+def _recovered(turn: Turn, event: t.Recovered) -> None:
+    if turn.state.name != "RECOVERING":
+        return
+    if event.problem:
+        turn.fault(event.problem)
+        return
+    turn.put(fault="")
+    turn.go("READY")
+    turn.sync_pipeline(start=not turn.state.pipeline_started and not turn.state.start_pipeline_at_ns)
+
+
+def _pressed(turn: Turn, event: t.Pressed) -> None:
+    commands.pressed(turn, event)
+
+
+def _asked(turn: Turn, event: t.Asked) -> None:
+    commands.asked(turn, event)
+
+
+def _conditions(turn: Turn, event: t.ConditionsChanged) -> None:
+    turn.put(unmet=event.unmet)
+
+
+def _durable(turn: Turn, event: t.Durable) -> None:
+    state = turn.state
+    if event.recording_id != state.recording_id or event.total_bytes <= state.durable_bytes:
+        return
+    turn.put(durable_bytes=event.total_bytes, durable_grew_ns=turn.now_ns)
+    if state.name == "STARTING":
+        turn.go("PAUSED" if state.paused else "RECORDING")
+        turn.emit(t.WriteState(turn.state.name, "started"), t.PlayTone("start"))
+        turn.journal("started")
+
+
+def _pipeline_up(turn: Turn, _event: t.PipelineUp) -> None:
+    state = turn.state
+    turn.put(pipeline_up=True, start_pipeline_at_ns=0)
+    if state.name == "STARTING" and not state.opened:
+        turn.open_recording()
+    elif state.name == "INTERRUPTED":
+        name: RecorderState = "PAUSED" if state.paused else "RECORDING" if state.durable_bytes else "STARTING"
+        turn.go(name)
+        turn.emit(t.WriteGap("pipeline"), t.WriteState(name, "pipeline is back"))
+        turn.journal("continued")
+
+
+def _pipeline_down(turn: Turn, event: t.PipelineDown) -> None:
+    state = turn.state
+    turn.put(pipeline_started=False, pipeline_up=False)
+    turn.emit(t.ClearPreroll())
+    if state.name in ("FAULT", "SHUTDOWN", "BOOT", "SELFTEST", "RECOVERING"):
+        turn.put(start_pipeline_at_ns=turn.now_ns + state.rules.slow_retry_ns)
+        return
+    if event.code == "finished":
+        turn.put(start_pipeline_at_ns=turn.now_ns + t.SECOND)
+        if state.opened and state.name != "STOPPING":
+            turn.stop("source-ended")
+        return
+    recording = state.opened and state.name in ("STARTING", "RECORDING", "PAUSED", "INTERRUPTED")
+    if recording and state.name != "INTERRUPTED":
+        turn.go("INTERRUPTED")
+        turn.emit(t.WriteState("INTERRUPTED", event.code), t.PlayTone("warning"))
+    turn.journal("pipeline-down", code=event.code, text=event.text)
+    if not turn.schedule_restart() and recording:
+        turn.stop("pipeline", fault=f"pipeline: {event.text or event.code}; restarted too often")
+
+
+def _alerted(turn: Turn, event: t.Alerted) -> None:
+    known = event.code in turn.state.alerts
+    if known != event.cleared:
+        return
+    change = turn.state.alerts - {event.code} if event.cleared else turn.state.alerts | {event.code}
+    turn.put(alerts=change)
+    turn.journal("alert-cleared" if event.cleared else "alert", code=event.code, text=event.text)
+    if not event.cleared:
+        turn.emit(t.PlayTone("warning"))
+
+
+def _writer_fault(turn: Turn, event: t.WriterFault) -> None:
+    state = turn.state
+    if not state.opened or event.recording_id != state.recording_id:
+        return
+    if state.name == "STOPPING":
+        turn.abandon(event.text)
+    else:
+        turn.stop("disk", fault=event.text)
+
+
+def _disk_low(turn: Turn, event: t.DiskLow) -> None:
+    state = turn.state
+    if state.opened and event.recording_id == state.recording_id and state.name != "STOPPING":
+        turn.emit(t.PlayTone("warning"))
+        turn.stop("disk-full")
+
+
+def _sealed(turn: Turn, event: t.Sealed) -> None:
+    state = turn.state
+    if not state.opened or event.recording_id != state.recording_id:
+        return
+    turn.journal("sealed", reason=state.stop_reason, bytes=event.total_bytes)
+    then = state.then if state.name == "STOPPING" else "FAULT"
+    fault = state.fault if state.name == "STOPPING" else "recording: closed without being asked"
+    turn.end_recording()
+    turn.arrive(then, fault)
+
+
+def _update_begun(turn: Turn, _event: t.UpdateBegun) -> None:
+    if turn.state.name == "READY":
+        turn.go("UPDATING")
+        turn.journal("update-begun")
+    else:
+        turn.journal("update-refused", state=turn.state.name)
+
+
+def _update_ended(turn: Turn, _event: t.UpdateEnded) -> None:
+    if turn.state.name == "UPDATING":
+        turn.go("READY")
+        turn.journal("update-ended")
+
+
+def _shutdown(turn: Turn, _event: t.ShutdownAsked) -> None:
+    state = turn.state
+    if state.name == "SHUTDOWN":
+        turn.emit(t.Exit())
+    elif state.name == "STOPPING":
+        turn.put(then="SHUTDOWN")
+    elif state.opened:
+        turn.stop("shutdown", then="SHUTDOWN")
+    else:
+        turn.arrive("SHUTDOWN", "")
+
+
+def _tick(turn: Turn, _event: t.Tick) -> None:
+    state = turn.state
+    if state.refusal and turn.now_ns >= state.refusal_until_ns:
+        turn.put(refusal="")
+    if state.start_pipeline_at_ns and turn.now_ns >= state.start_pipeline_at_ns and state.name != "SHUTDOWN":
+        turn.start_pipeline()
+    if state.deadline_ns and turn.now_ns >= state.deadline_ns:
+        _deadline(turn)
+
+
+def _deadline(turn: Turn) -> None:
+    state = turn.state
+    if state.name in ("BOOT", "SELFTEST", "RECOVERING"):
+        turn.fault(f"{state.name.lower()}: not done in time")
+    elif state.name == "STARTING" and state.opened:
+        turn.stop("disk", fault="disk: nothing was stored in time")
+    elif state.name == "STARTING":
+        turn.go("READY")
+        turn.put(recording_id="", paused=False)
+        turn.refuse("pipeline: no picture")
+    elif state.name == "INTERRUPTED":
+        turn.emit(t.KillPipeline())
+        turn.put(pipeline_started=False)
+        turn.put(deadline_ns=turn.now_ns + state.rules.interrupted_ns)
+        if not turn.schedule_restart():
+            turn.stop("pipeline", fault="pipeline: no picture after restart")
+    elif state.name == "STOPPING":
+        turn.abandon("disk: the recording was not sealed in time")
+    elif state.name == "UPDATING":
+        turn.go("READY")
+        turn.journal("update-ended", problem="not done in time")
+    elif state.name == "FAULT":
+        turn.retry()
+    elif state.name == "SHUTDOWN":
+        turn.put(deadline_ns=turn.now_ns + state.rules.shutdown_ns)
+        turn.emit(t.Exit())
+
+
+_HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
+    t.BootDone: _boot_done, t.SelfTested: _self_tested, t.Recovered: _recovered, t.Pressed: _pressed,
+    t.Asked: _asked, t.ConditionsChanged: _conditions, t.Durable: _durable, t.PipelineUp: _pipeline_up,
+    t.PipelineDown: _pipeline_down, t.Alerted: _alerted, t.WriterFault: _writer_fault, t.DiskLow: _disk_low,
+    t.Sealed: _sealed, t.UpdateBegun: _update_begun, t.UpdateEnded: _update_ended, t.Tick: _tick,
+    t.ShutdownAsked: _shutdown,
+}
+
+
+def initial(rules: t.Rules, now_ns: int) -> t.MachineState:
+    """The state of a process that has just begun."""
+    return replace(t.MachineState(rules=rules), deadline_ns=now_ns + rules.boot_ns)

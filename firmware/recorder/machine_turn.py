@@ -1,0 +1,138 @@
+"""One turn of the state machine: the moves that several events share. Pure; collects effects in order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from firmware.messages import Consent, RecorderState
+from firmware.recorder import machine_types as t
+
+
+def consent_allows_video(consent: Consent) -> bool:
+    """The consent lock."""
+    return consent.state == "given" and consent.video
+
+
+class Turn:
+    """The state as it changes during one event, and the effects asked for, in order."""
+
+    def __init__(self, state: t.MachineState, now_ns: int) -> None:
+        self.state, self.now_ns = state, now_ns
+        self.effects: list[t.Effect] = []
+
+    def put(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+
+    def emit(self, *effects: t.Effect) -> None:
+        self.effects += effects
+
+    def journal(self, kind: str, **fields: t.Scalar) -> None:
+        self.emit(t.Journal(kind, self.state.recording_id, fields))
+
+    def go(self, name: RecorderState) -> None:
+        """Enter a state and set its deadline."""
+        rules = self.state.rules
+        after = {
+            "BOOT": rules.boot_ns, "SELFTEST": rules.selftest_ns, "RECOVERING": rules.recovering_ns,
+            "STARTING": rules.starting_ns, "INTERRUPTED": rules.interrupted_ns, "STOPPING": rules.stopping_ns,
+            "UPDATING": rules.updating_ns, "FAULT": rules.fault_retry_ns, "SHUTDOWN": rules.shutdown_ns,
+        }.get(name)
+        self.put(name=name, deadline_ns=self.now_ns + after if after is not None else 0)
+
+    def open_recording(self) -> None:
+        """Commit: the consent lock is asked here, once more, whatever led to this."""
+        if not consent_allows_video(self.state.consent):
+            self.go("READY")
+            self.put(recording_id="", paused=False)
+            self.refuse("consent: " + self.state.consent.state)
+            return
+        self.put(opened=True, deadline_ns=self.now_ns + self.state.rules.starting_ns)
+        self.emit(t.OpenRecording(self.state.recording_id))
+
+    def stop(self, reason: str, *, then: RecorderState = "READY", fault: str = "") -> None:
+        """End the running recording; sealed, or in FAULT by STOPPING's deadline."""
+        self.emit(t.WriteState("STOPPING", reason), t.SealRecording(self.state.recording_id, reason))
+        if self.state.paused:
+            self.emit(t.ClearPreroll(), t.PausePipeline(False))
+        self.put(stop_reason=reason, then="FAULT" if fault else then, fault=fault, paused=False)
+        self.go("STOPPING")
+        self.journal("stopped", reason=reason)
+        self.emit(t.PlayTone("warning" if fault else "stop"))
+
+    def abandon(self, fault: str) -> None:
+        """The writer failed while sealing: what is on the disk stays, recovery closes it."""
+        then: RecorderState = "SHUTDOWN" if self.state.then == "SHUTDOWN" else "FAULT"
+        self.emit(t.AbandonRecording(self.state.recording_id))
+        self.journal("abandoned", problem=fault)
+        self.end_recording()
+        self.arrive(then, fault)
+
+    def end_recording(self) -> None:
+        """No recording is open any more; consent never outlives its recording, nor do pictures in memory."""
+        self.put(
+            recording_id="", opened=False, paused=False, stop_reason="", durable_bytes=0, durable_grew_ns=0,
+            consent=Consent(), then="READY", fault="",
+        )
+        self.emit(t.ClearPreroll())
+
+    def arrive(self, name: RecorderState, fault: str) -> None:
+        """Enter a resting state after a recording, or at shutdown."""
+        if name == "FAULT":
+            self.fault(fault or "unknown")
+            return
+        self.go(name)
+        if name == "SHUTDOWN":
+            self.journal("shutdown")
+            self.emit(t.KillPipeline(), t.Exit())
+            self.put(pipeline_started=False, pipeline_up=False, start_pipeline_at_ns=0, recording_id="")
+        else:
+            self.sync_pipeline()
+
+    def fault(self, text: str) -> None:
+        news = text != self.state.fault  # a retry that finds the same again is not news
+        self.put(fault=text)
+        self.go("FAULT")
+        if news:
+            self.journal("fault", problem=text)
+            self.emit(t.PlayTone("warning"))
+        self.sync_pipeline()
+
+    def retry(self) -> None:
+        """The way out of FAULT: look again from the self-test on."""
+        self.go("SELFTEST")
+        self.emit(t.RunSelfTest())
+
+    def refuse(self, reason: str) -> None:
+        self.put(refusal=reason, refusal_until_ns=self.now_ns + self.state.rules.refusal_shown_ns)
+        self.emit(t.Journal("refused", "", {"reason": reason}), t.PlayTone("refused"))
+
+    def start_pipeline(self) -> None:
+        state = self.state
+        sound = state.rules.sound_configured and state.consent.state == "given" and state.consent.audio
+        self.put(start_pipeline_at_ns=0, sound_on=sound, pipeline_started=True, pipeline_up=False)
+        if state.name == "INTERRUPTED":
+            self.put(deadline_ns=self.now_ns + state.rules.interrupted_ns)
+        self.emit(t.StartPipeline(sound_allowed=sound, paused=state.paused))
+
+    def schedule_restart(self) -> bool:
+        """Start the pipeline again, at once or after a wait; False when the window is used up (it is then retried
+        slowly)."""
+        rules = self.state.rules
+        recent = tuple(at for at in self.state.restarts if self.now_ns - at < rules.restart_window_ns)
+        if len(recent) >= len(rules.restart_waits_ns):
+            self.put(restarts=recent, start_pipeline_at_ns=self.now_ns + rules.slow_retry_ns)
+            return False
+        wait_ns = rules.restart_waits_ns[len(recent)]
+        self.put(restarts=(*recent, self.now_ns), start_pipeline_at_ns=self.now_ns + wait_ns)
+        if wait_ns == 0:
+            self.start_pipeline()
+        return True
+
+    def sync_pipeline(self, *, start: bool = False) -> None:
+        """Bring the pipeline's sound to what consent says; a running one is replaced, since it was told at birth."""
+        state = self.state
+        allowed = state.rules.sound_configured and state.consent.state == "given" and state.consent.audio
+        if start or (state.sound_on != allowed and state.pipeline_started):
+            self.emit(t.ClearPreroll())
+            self.start_pipeline()

@@ -1,0 +1,307 @@
+"""What the state machine speaks: its state, the events it takes and the effects it asks for. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from firmware.messages import Command, Consent, RecorderState
+from hw.ports import ToneName
+
+SECOND = 1_000_000_000
+Gesture = Literal["primary", "stop", "pause"]
+Scalar = str | int | float | bool
+NO_CONSENT = Consent()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Deadlines and windows; `sound_configured` is the configuration's word on sound."""
+
+    sound_configured: bool = False
+    light_stale_ns: int = 3 * SECOND // 2
+    boot_ns: int = 5 * SECOND
+    selftest_ns: int = 15 * SECOND
+    recovering_ns: int = 120 * SECOND
+    starting_ns: int = 8 * SECOND
+    interrupted_ns: int = 20 * SECOND
+    stopping_ns: int = 10 * SECOND
+    updating_ns: int = 900 * SECOND
+    fault_retry_ns: int = 30 * SECOND
+    shutdown_ns: int = 5 * SECOND
+    restart_window_ns: int = 60 * SECOND
+    restart_waits_ns: tuple[int, ...] = (0, 0, SECOND, 3 * SECOND, 8 * SECOND)
+    """Wait before each restart within the window; as many restarts as entries, then no more."""
+    slow_retry_ns: int = 10 * SECOND
+    refusal_shown_ns: int = 10 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class MachineState:
+    """Everything the recorder decides from. `deadline_ns` 0: the exit of this state comes from outside.
+
+    `opened` says the file of `recording_id` was asked for; `then` is where STOPPING leads; `sound_on` is what the
+    running pipeline was told; `start_pipeline_at_ns` 0: no start is due; `durable_grew_ns` 0: no byte yet.
+    """
+
+    rules: Rules = Rules()
+    name: RecorderState = "BOOT"
+    deadline_ns: int = 0
+    consent: Consent = NO_CONSENT
+    unmet: tuple[str, ...] = ()
+    recording_id: str = ""
+    opened: bool = False
+    paused: bool = False
+    stop_reason: str = ""
+    then: RecorderState = "READY"
+    durable_bytes: int = 0
+    durable_grew_ns: int = 0
+    pipeline_started: bool = False
+    pipeline_up: bool = False
+    sound_on: bool = False
+    restarts: tuple[int, ...] = ()
+    start_pipeline_at_ns: int = 0
+    fault: str = ""
+    refusal: str = ""
+    refusal_until_ns: int = 0
+    alerts: frozenset[str] = frozenset()
+
+
+# ---- events --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BootDone:
+    """The process is up; self-test comes next."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTested:
+    """`problem` is empty when all is well; otherwise "code: what"."""
+
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What an earlier crash left is closed; `problem` as above."""
+
+    files: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A gesture as configured. `new_id` is the id a recording started by it would get."""
+
+    gesture: Gesture
+    new_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command over the socket."""
+
+    command: Command
+    new_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionsChanged:
+    """All start conditions that do not hold, as sentences."""
+
+    unmet: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """So many bytes of this recording have reached the disk."""
+
+    recording_id: str
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineUp:
+    """The first picture of a newly started pipeline came."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineDown:
+    """The pipeline is gone. `code` is "finished" when its source ended, an error code otherwise."""
+
+    code: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alerted:
+    """Something to tell a person while all goes on: pipeline alerts, pedal lost, pedal stuck, disk stalled."""
+
+    code: str
+    text: str = ""
+    cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WriterFault:
+    """The recording can no longer be kept on the disk."""
+
+    recording_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiskLow:
+    """The disk reached its floor: stop while sealing is still possible."""
+
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The file is closed, signed and on the disk."""
+
+    recording_id: str
+    total_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBegun:
+    """The updater asks for the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateEnded:
+    """The updater is done, one way or the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownAsked:
+    """The process was told to end."""
+
+
+MachineEvent = (
+    BootDone | SelfTested | Recovered | Pressed | Asked | ConditionsChanged | Durable | PipelineUp | PipelineDown
+    | Alerted | WriterFault | DiskLow | Sealed | UpdateBegun | UpdateEnded | Tick | ShutdownAsked
+)
+
+
+# ---- effects -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunSelfTest:
+    """Check keys and directories, then report SelfTested."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecovery:
+    """Close what an earlier crash left, then report Recovered."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartPipeline:
+    """Start (or, if one runs, replace) the pipeline. `paused`: it is told to fill before its first frame."""
+
+    sound_allowed: bool
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KillPipeline:
+    """End the pipeline at once; no PipelineDown follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PausePipeline:
+    """Fill every frame from now on, or stop doing so."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecording:
+    """Create the file and commit the pre-roll: the only effect that brings pictures to a disk."""
+
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealRecording:
+    """Take no more fragments; write the ending, sign, sync, report Sealed."""
+
+    recording_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonRecording:
+    """Its writer did not answer in time: leave the file for recovery, which closes it as interrupted."""
+
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBookmark:
+    origin: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteState:
+    """A state change, as a record in the file."""
+
+    state: RecorderState
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteGap:
+    """Pictures are missing from the last fragment written to the next one; `cause` says why."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPreroll:
+    """Forget the pictures in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A durable, numbered event. Never with patient data."""
+
+    kind: str
+    recording_id: str = ""
+    fields: dict[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a command; exactly one for each Asked."""
+
+    command_id: str
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayTone:
+    tone: ToneName
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Everything is sealed: the process may end."""
+
+
+Effect = (
+    RunSelfTest | RunRecovery | StartPipeline | KillPipeline | PausePipeline | OpenRecording | SealRecording
+    | AbandonRecording | WriteBookmark | WriteState | WriteGap | ClearPreroll | Journal | Reply | PlayTone | Exit
+)
