@@ -214,7 +214,8 @@ def _deadline(turn: Turn) -> None:
         turn.emit(t.KillPipeline())
         turn.put(pipeline_started=False)
         turn.put(deadline_ns=turn.now_ns + state.rules.interrupted_ns)
-        if not turn.schedule_restart():
+        given_up = turn.now_ns - state.interrupted_since_ns >= state.rules.restart_window_ns
+        if not turn.schedule_restart() or given_up:
             turn.stop("pipeline", fault="pipeline: no picture after restart")
     elif state.name == "STOPPING":
         turn.abandon("disk: the recording was not sealed in time")

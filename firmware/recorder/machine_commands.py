@@ -116,6 +116,8 @@ def _consent(turn: Turn, event: t.Asked) -> str:
         return "consent: the command carries none"
     if consent == turn.state.consent:
         return ""
+    if turn.state.name == "STOPPING" and consent_allows_video(consent):
+        return "state: stopping; give consent for the next recording once this one is sealed"
     turn.put(consent=consent)
     turn.journal("consent", state=consent.state, video=consent.video, audio=consent.audio)
     running = turn.state.name in RUNNING

@@ -39,6 +39,8 @@ class Turn:
             "UPDATING": rules.updating_ns, "FAULT": rules.fault_retry_ns, "SHUTDOWN": rules.shutdown_ns,
         }.get(name)
         self.put(name=name, deadline_ns=self.now_ns + after if after is not None else 0)
+        if name == "INTERRUPTED":
+            self.put(interrupted_since_ns=self.now_ns)
 
     def open_recording(self) -> None:
         """Commit: the consent lock is asked here, once more, whatever led to this."""
@@ -108,8 +110,9 @@ class Turn:
         self.emit(t.Journal("refused", "", {"reason": reason}), t.PlayTone("refused"))
 
     def start_pipeline(self) -> None:
+        """Start it, with sound only where consent allows; a recording begun without sound goes on without."""
         state = self.state
-        sound = state.rules.sound_configured and state.consent.state == "given" and state.consent.audio
+        sound = self._sound_allowed() and (state.sound_on or not state.opened) and state.name != "STOPPING"
         self.put(start_pipeline_at_ns=0, sound_on=sound, pipeline_started=True, pipeline_up=False)
         if state.name == "INTERRUPTED":
             self.put(deadline_ns=self.now_ns + state.rules.interrupted_ns)
@@ -132,7 +135,10 @@ class Turn:
     def sync_pipeline(self, *, start: bool = False) -> None:
         """Bring the pipeline's sound to what consent says; a running one is replaced, since it was told at birth."""
         state = self.state
-        allowed = state.rules.sound_configured and state.consent.state == "given" and state.consent.audio
-        if start or (state.sound_on != allowed and state.pipeline_started):
+        if start or (state.sound_on != self._sound_allowed() and state.pipeline_started):
             self.emit(t.ClearPreroll())
             self.start_pipeline()
+
+    def _sound_allowed(self) -> bool:
+        consent = self.state.consent
+        return self.state.rules.sound_configured and consent.state == "given" and consent.audio

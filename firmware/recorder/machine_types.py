@@ -61,6 +61,7 @@ class MachineState:
     sound_on: bool = False
     restarts: tuple[int, ...] = ()
     start_pipeline_at_ns: int = 0
+    interrupted_since_ns: int = 0
     fault: str = ""
     refusal: str = ""
     refusal_until_ns: int = 0

@@ -1,0 +1,440 @@
+"""The state machine walked at random, holding the promises at every step; and the main paths one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from firmware.messages import Command, Consent
+from firmware.recorder import lights, machine
+from firmware.recorder import machine_types as t
+from firmware.recorder.machine_turn import consent_allows_video
+
+S = t.SECOND
+GIVEN = Consent(state="given", video=True, audio=False)
+GIVEN_AUDIO = Consent(state="given", video=True, audio=True)
+CONSENTS = [
+    Consent(), GIVEN, GIVEN_AUDIO, Consent(state="given", video=False, audio=True),
+    Consent(state="refused", video=True), Consent(state="withdrawn", video=True),
+]
+RUNNING = ("STARTING", "RECORDING", "PAUSED", "INTERRUPTED")
+FROM_OUTSIDE = ("READY", "RECORDING", "PAUSED")
+
+
+class Walk(RuleBasedStateMachine):
+    """Any event in any state, at any time; the checks are the promises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 10 * S
+        self.state = machine.initial(t.Rules(sound_configured=True), self.now)
+        self.ids = 0
+        self.told_paused = False
+        self.stop_due_ns = 0
+        self.open_files: set[str] = set()
+
+    def send(self, event: t.MachineEvent) -> list[t.Effect]:
+        before = self.state
+        self.state, effects = machine.step(before, event, self.now)
+        for effect in effects:
+            self.check_effect(effect)
+        if self.state.paused and self.state.pipeline_started:
+            assert self.told_paused, "the pipeline was not told to fill before the pause was reported"
+        if before.opened and not self.state.opened:
+            assert any(isinstance(e, t.ClearPreroll) for e in effects)
+            assert self.state.consent == Consent(), "consent outlived its recording"
+        if self.state.name == "UPDATING" and before.name != "UPDATING":
+            assert before.name == "READY"
+        if self.state.name == "STOPPING" and before.name != "STOPPING":
+            self.stop_due_ns = self.now + self.state.rules.stopping_ns
+            assert any(isinstance(e, t.SealRecording) for e in effects)
+        return effects
+
+    def check_effect(self, effect: t.Effect) -> None:
+        if isinstance(effect, t.OpenRecording):
+            assert consent_allows_video(self.state.consent), "a commit without consent"
+            assert not self.open_files, "two recordings at once"
+            self.open_files.add(effect.recording_id)
+        elif isinstance(effect, t.SealRecording):
+            assert effect.recording_id in self.open_files
+        elif isinstance(effect, t.AbandonRecording):
+            self.open_files.discard(effect.recording_id)
+        elif isinstance(effect, t.PausePipeline):
+            self.told_paused = effect.on
+        elif isinstance(effect, t.StartPipeline):
+            self.told_paused = effect.paused
+            if effect.sound_allowed:
+                assert self.state.consent.audio
+                assert self.state.consent.state == "given"
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"rec{self.ids}-{self.now}"
+
+    @initialize(how=st.sampled_from(["new", "ready", "recording", "recording", "recording"]), sound=st.booleans())
+    def begins(self, how: str, sound: bool) -> None:
+        if how != "new":
+            self.gets_ready()
+        if how == "recording":
+            self.records(sound)
+
+    @rule(sound=st.booleans())
+    def records(self, sound: bool) -> None:
+        self.consents(GIVEN_AUDIO if sound else GIVEN)
+        self.picture()
+        self.conditions(())
+        if self.state.name == "READY":
+            self.pressed("primary")
+        self.durable(1000)
+
+    @rule(seconds=st.sampled_from([0.0, 0.01, 0.3, 1.0, 3.0, 11.0, 40.0, 130.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += round(seconds * S)
+        self.send(t.Tick())
+
+    @rule()
+    def boots(self) -> None:
+        self.send(t.BootDone())
+
+    @rule(problem=st.sampled_from(["", "", "", "key: unreadable"]))
+    def self_tested(self, problem: str) -> None:
+        self.send(t.SelfTested(problem))
+
+    @rule(problem=st.sampled_from(["", "", "", "disk: gone"]))
+    def recovered(self, problem: str) -> None:
+        self.send(t.Recovered(1, problem))
+
+    @rule()
+    def gets_ready(self) -> None:
+        for event in (t.BootDone(), t.SelfTested(), t.Recovered(), t.PipelineUp(), t.ConditionsChanged(())):
+            self.send(event)
+
+    @rule(gesture=st.sampled_from(["primary", "primary", "stop", "pause"]))
+    def pressed(self, gesture: t.Gesture) -> None:
+        self.send(t.Pressed(gesture, self.new_id()))
+
+    @rule(verb=st.sampled_from(["start", "stop", "bookmark", "pause", "resume", "status"]))
+    def asked(self, verb: str) -> None:
+        command = Command(id=f"c{self.now}", verb=verb)  # type: ignore[arg-type]
+        effects = self.send(t.Asked(command, self.new_id()))
+        replies = [e for e in effects if isinstance(e, t.Reply)]
+        assert len(replies) == 1
+        assert replies[0].ok or replies[0].reason
+        if verb == "start" and not replies[0].ok:
+            assert ":" in replies[0].reason, "a refused start names its condition"
+            assert self.state.refusal == replies[0].reason
+        if verb in ("start", "stop", "pause", "resume") and replies[0].ok and self.state.name != "SELFTEST":
+            settled = self.state
+            again = self.send(t.Asked(command, self.new_id()))
+            assert self.state == settled, "a repeated command changed something"
+            assert [e for e in again if not isinstance(e, t.Reply)] == []
+
+    @rule(consent=st.sampled_from(CONSENTS))
+    def consents(self, consent: Consent) -> None:
+        was_open = self.state.opened and self.state.name in RUNNING
+        self.send(t.Asked(Command(id="k", verb="consent", consent=consent), self.new_id()))
+        if was_open and not consent_allows_video(consent):
+            assert self.state.name == "STOPPING", "the recording went on without consent"
+
+    @rule(unmet=st.sampled_from([(), (), ("disk: 0.4 h left, 1.0 h needed",), ("pipeline: starting",)]))
+    def conditions(self, unmet: tuple[str, ...]) -> None:
+        self.send(t.ConditionsChanged(unmet))
+
+    @rule(more=st.integers(0, 5000))
+    def durable(self, more: int) -> None:
+        if self.state.recording_id in self.open_files:
+            self.send(t.Durable(self.state.recording_id, self.state.durable_bytes + more))
+
+    @rule()
+    def bytes_of_another_recording(self) -> None:
+        before = self.state.durable_bytes
+        self.send(t.Durable("other", 10**9))
+        assert self.state.durable_bytes == before
+
+    @rule()
+    def picture(self) -> None:
+        if self.state.pipeline_started:
+            self.send(t.PipelineUp())
+
+    @rule(code=st.sampled_from(["finished", "pipeline-died", "source-lost"]))
+    def pipeline_dies(self, code: str) -> None:
+        if self.state.pipeline_started:
+            self.told_paused = False
+            self.send(t.PipelineDown(code))
+
+    @rule(code=st.sampled_from(["detector-hung", "pedal"]), cleared=st.booleans())
+    def alerts(self, code: str, cleared: bool) -> None:
+        self.send(t.Alerted(code, cleared=cleared))
+
+    @rule()
+    def writer_fails(self) -> None:
+        self.send(t.WriterFault(self.state.recording_id, "disk: no answer"))
+
+    @rule()
+    def disk_low(self) -> None:
+        self.send(t.DiskLow(self.state.recording_id))
+
+    @rule()
+    def sealed(self) -> None:
+        if self.state.name == "STOPPING":
+            self.open_files.discard(self.state.recording_id)
+            self.send(t.Sealed(self.state.recording_id, self.state.durable_bytes))
+            assert self.state.name in ("READY", "FAULT", "SHUTDOWN")
+
+    @rule(begun=st.booleans())
+    def updates(self, begun: bool) -> None:
+        self.send(t.UpdateBegun() if begun else t.UpdateEnded())
+
+    @precondition(lambda self: self.ids > 12)
+    @rule()
+    def ends(self) -> None:
+        self.ids = 0
+        self.send(t.ShutdownAsked())
+        assert self.state.name in ("SHUTDOWN", "STOPPING")
+
+    @invariant()
+    def promises(self) -> None:
+        state, now = self.state, self.now
+        if machine.may_write(state):
+            assert consent_allows_video(state.consent)
+            assert state.recording_id in self.open_files
+        if lights.choose(state, now).record != "off":
+            assert state.durable_grew_ns > 0
+            assert now - state.durable_grew_ns <= state.rules.light_stale_ns
+        if state.name not in FROM_OUTSIDE:
+            assert state.deadline_ns > 0, f"{state.name} has no deadline"
+        if state.name == "STOPPING":
+            assert state.deadline_ns <= self.stop_due_ns, "a stop must not be put off"
+        if state.name == "PAUSED":
+            assert state.paused
+        if state.name == "RECORDING":
+            assert not state.paused
+        if state.name in ("READY", "UPDATING", "FAULT", "SHUTDOWN", "BOOT", "SELFTEST", "RECOVERING"):
+            assert not state.opened
+            assert not self.open_files
+        if state.name == "FAULT":
+            assert state.fault
+        window = [at for at in state.restarts if now - at < state.rules.restart_window_ns]
+        assert len(window) <= len(state.rules.restart_waits_ns)
+
+
+TestWalk = Walk.TestCase
+TestWalk.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+
+
+# ---- the main paths ------------------------------------------------------------------------------
+
+
+class Bench:
+    """A machine on a bench: send events, look at effects."""
+
+    def __init__(self, **rules: int) -> None:
+        self.now = 10 * S
+        self.state = machine.initial(t.Rules(**rules), self.now)
+        self.effects: list[t.Effect] = []
+
+    def send(self, *events: t.MachineEvent, after_s: float = 0.0) -> list[t.Effect]:
+        self.now += round(after_s * S)
+        self.effects = []
+        for event in events:
+            self.state, effects = machine.step(self.state, event, self.now)
+            self.effects += effects
+        return self.effects
+
+    def of(self, kind: type) -> list[t.Effect]:
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def ask(self, verb: str, consent: Consent | None = None) -> t.Reply:
+        command = Command(id="c", verb=verb, consent=consent)  # type: ignore[arg-type]
+        replies = [e for e in self.send(t.Asked(command, "rec2")) if isinstance(e, t.Reply)]
+        return replies[0]
+
+    def ready(self) -> Bench:
+        self.send(t.BootDone(), t.SelfTested(), t.Recovered(), t.ConditionsChanged(()), t.PipelineUp())
+        assert self.state.name == "READY"
+        return self
+
+    def recording(self, consent: Consent = GIVEN) -> Bench:
+        self.ready()
+        assert self.ask("consent", consent).ok
+        if not self.state.pipeline_up:
+            self.send(t.PipelineUp())
+        self.send(t.Pressed("primary", "rec1"))
+        assert self.state.name == "STARTING"
+        self.send(t.Durable("rec1", 100))
+        assert self.state.name == "RECORDING"
+        return self
+
+
+def test_press_bookmark_pause_stop() -> None:
+    bench = Bench().recording()
+    bench.send(t.Pressed("primary", "x"))
+    assert len(bench.of(t.WriteBookmark)) == 1
+    bench.send(t.Pressed("pause", "x"))
+    assert bench.state.name == "PAUSED"
+    assert bench.of(t.PausePipeline) == [t.PausePipeline(True)]
+    bench.send(t.Pressed("pause", "x"))
+    assert bench.state.name == "RECORDING"
+    bench.send(t.Pressed("stop", "x"))
+    assert bench.state.name == "STOPPING"
+    bench.send(t.Sealed("rec1", 500))
+    assert bench.state.name == "READY"
+    assert bench.state.consent == Consent()
+
+
+def test_a_refused_start_names_the_condition() -> None:
+    bench = Bench().ready()
+    assert bench.ask("start").reason == "consent: none"
+    bench.ask("consent", Consent(state="refused"))
+    assert bench.ask("start").reason == "consent: refused"
+    bench.ask("consent", Consent(state="given", video=False))
+    assert bench.ask("start").reason == "consent: not for video"
+    bench.ask("consent", GIVEN)
+    bench.send(t.ConditionsChanged(("disk: 0.4 h left, 1.0 h needed",)))
+    assert bench.ask("start").reason == "disk: 0.4 h left, 1.0 h needed"
+    assert bench.of(t.PlayTone) == [t.PlayTone("refused")]
+    assert lights.choose(bench.state, bench.now).ready == "double"
+    bench.send(t.ConditionsChanged(()))
+    assert bench.ask("start").ok
+
+
+def test_the_light_follows_durable_bytes_and_nothing_else() -> None:
+    bench = Bench().recording()
+    assert lights.choose(bench.state, bench.now).record == "on"
+    bench.send(t.Tick(), after_s=1.6)
+    assert lights.choose(bench.state, bench.now).record == "off"
+    assert bench.state.name == "RECORDING"
+    bench.send(t.Durable("rec1", 100))  # nothing new on the disk
+    assert lights.choose(bench.state, bench.now).record == "off"
+    bench.send(t.Durable("rec1", 101))
+    assert lights.choose(bench.state, bench.now).record == "on"
+
+
+def test_a_dead_pipeline_comes_back_with_a_gap() -> None:
+    bench = Bench().recording()
+    bench.send(t.PipelineDown("pipeline-died"))
+    assert bench.state.name == "INTERRUPTED"
+    assert bench.of(t.StartPipeline) == [t.StartPipeline(sound_allowed=False, paused=False)]
+    bench.send(t.PipelineUp(), after_s=1)
+    assert bench.state.name == "RECORDING"
+    assert len(bench.of(t.WriteGap)) == 1
+
+
+def test_a_dead_pipeline_comes_back_filling_when_paused() -> None:
+    bench = Bench().recording()
+    bench.send(t.Pressed("pause", "x"), t.PipelineDown("pipeline-died"))
+    assert bench.of(t.StartPipeline) == [t.StartPipeline(sound_allowed=False, paused=True)]
+    bench.send(t.PipelineUp(), after_s=1)
+    assert bench.state.name == "PAUSED"
+
+
+def test_too_many_deaths_end_in_a_sealed_file_and_a_fault() -> None:
+    bench = Bench().recording()
+    starts = 0
+    for _ in range(20):
+        bench.send(t.PipelineDown("pipeline-died"))
+        starts += len(bench.of(t.StartPipeline))
+        if bench.state.name == "STOPPING":
+            break
+        bench.send(t.Tick(), after_s=9)
+        starts += len(bench.of(t.StartPipeline))
+    assert starts == 5
+    bench.send(t.Sealed("rec1", 100))
+    assert bench.state.name == "FAULT"
+    assert "pipeline" in bench.state.fault
+    bench.send(t.Tick(), after_s=31)
+    assert bench.state.name == "SELFTEST"
+
+
+def test_a_pipeline_that_never_answers_is_replaced_and_then_given_up() -> None:
+    bench = Bench().recording()
+    bench.send(t.PipelineDown("pipeline-died"))
+    for _ in range(400):
+        bench.send(t.Tick(), after_s=0.5)
+        if bench.state.name == "STOPPING":
+            break
+    else:
+        raise AssertionError("still " + bench.state.name)
+
+
+def test_withdrawn_consent_stops_at_once() -> None:
+    bench = Bench().recording()
+    bench.ask("consent", Consent(state="withdrawn", video=True))
+    assert bench.state.name == "STOPPING"
+    assert not machine.may_write(bench.state)
+    assert bench.of(t.SealRecording) == [t.SealRecording("rec1", "consent")]
+
+
+def test_a_start_waits_for_a_pipeline_that_is_just_starting() -> None:
+    bench = Bench()
+    bench.state = replace(bench.state, rules=t.Rules(sound_configured=True))
+    bench.ready()
+    assert bench.ask("consent", GIVEN_AUDIO).ok
+    assert bench.of(t.StartPipeline) == [t.StartPipeline(sound_allowed=True, paused=False)]
+    bench.send(t.ConditionsChanged(("pipeline: starting",)))
+    assert bench.ask("start").ok
+    assert bench.state.name == "STARTING"
+    assert bench.of(t.OpenRecording) == []
+    bench.send(t.PipelineUp())
+    assert bench.of(t.OpenRecording) == [t.OpenRecording("rec2")]
+
+
+def test_a_start_that_sees_no_picture_is_refused_in_the_end() -> None:
+    bench = Bench().ready()
+    bench.ask("consent", GIVEN)
+    bench.send(t.PipelineDown("pipeline-died"), t.ConditionsChanged(("pipeline: starting",)))
+    assert bench.ask("start").ok
+    bench.send(t.Tick(), after_s=9)
+    assert bench.state.name == "READY"
+    assert bench.state.refusal == "pipeline: no picture"
+
+
+def test_a_seal_that_never_comes_ends_in_fault() -> None:
+    bench = Bench().recording()
+    bench.send(t.Pressed("stop", "x"))
+    bench.send(t.Tick(), after_s=11)
+    assert bench.state.name == "FAULT"
+    assert bench.of(t.AbandonRecording) == [t.AbandonRecording("rec1")]
+
+
+def test_a_full_disk_stops_cleanly() -> None:
+    bench = Bench().recording()
+    bench.send(t.DiskLow("rec1"))
+    assert bench.of(t.SealRecording) == [t.SealRecording("rec1", "disk-full")]
+    bench.send(t.Sealed("rec1", 100))
+    assert bench.state.name == "READY"
+
+
+def test_sound_consent_withdrawn_while_recording_replaces_the_pipeline() -> None:
+    bench = Bench()
+    bench.state = replace(bench.state, rules=t.Rules(sound_configured=True))
+    bench.recording(GIVEN_AUDIO)
+    bench.ask("consent", GIVEN)
+    assert bench.of(t.StartPipeline) == [t.StartPipeline(sound_allowed=False, paused=False)]
+    assert bench.state.name == "INTERRUPTED"
+
+
+def test_shutdown_while_recording_seals_first() -> None:
+    bench = Bench().recording()
+    bench.send(t.ShutdownAsked())
+    assert bench.state.name == "STOPPING"
+    assert bench.of(t.Exit) == []
+    bench.send(t.Sealed("rec1", 100))
+    assert bench.state.name == "SHUTDOWN"
+    assert bench.of(t.Exit) == [t.Exit()]
+
+
+def test_no_update_while_recording() -> None:
+    bench = Bench().recording()
+    bench.send(t.UpdateBegun())
+    assert bench.state.name == "RECORDING"
+    bench = Bench().ready()
+    bench.ask("consent", GIVEN)
+    bench.send(t.UpdateBegun())
+    assert bench.state.name == "UPDATING"
+    assert bench.ask("start").reason == "state: updating"
+    bench.send(t.Tick(), after_s=901)
+    assert bench.state.name == "READY"
