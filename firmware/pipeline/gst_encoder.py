@@ -1,0 +1,253 @@
+"""The GStreamer chain all encoders share: appsrc -> encoder -> parser -> appsink. Which encoder is data (EncoderSpec).
+
+It never sees a source, a detector or a file: scrubbed frames go in, access units come out. No GLib main loop:
+the bus and the appsink are polled by whoever calls.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstApp", "1.0")
+gi.require_version("GstVideo", "1.0")
+from gi.repository import Gst, GstApp, GstVideo  # noqa: E402
+
+from firmware.errors import MediaUnreadable, PartMissing, PipelineDied  # noqa: E402
+from firmware.media.nal import has_idr  # noqa: E402
+from firmware.pipeline.gst_buffer import push_nv12  # noqa: E402
+from hw.ports import U8, AccessUnit, StreamFormat  # noqa: E402
+
+assert GstApp is not None  # imported for its overrides: appsrc and appsink get their methods from it
+
+PUSH_TIMEOUT_S = 5.0
+OPEN_TIMEOUT_S = 10.0
+_PARSERS = {
+    "h264": "h264parse config-interval=0 ! video/x-h264,stream-format=avc,alignment=au",
+    "h265": "h265parse config-interval=0 ! video/x-h265,stream-format=hvc1,alignment=au",
+}
+_STUCK = {
+    "meaning": "The pipeline is restarted and the gap is marked",
+    "todo": "if it comes back, lower the bitrate, the preset or the picture size",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """One encoder as data.
+
+    `chain`: GStreamer launch text from raw NV12 to the encoder, which must be named "encoder".
+    `parts`: (element, Debian package) of all that must be installed.
+    `latency_frames`: how many frames the encoder keeps inside before the first comes out.
+    """
+
+    name: str
+    codec: str
+    chain: str
+    parts: tuple[tuple[str, str], ...]
+    latency_frames: int
+
+
+class GstEncoder:
+    """hw.ports.Encoder over GStreamer; `push` and `pull` may be called from different threads.
+
+    An IDR comes at least every `idr_interval_s` of picture time, at any frame rate, and nowhere else than at
+    the start, there, and where `force_keyframe` asked: the encoder's own choice of IDRs is off.
+    """
+
+    def __init__(self, spec_for: Callable[[StreamFormat], EncoderSpec], name: str, idr_interval_s: float) -> None:
+        self.name = name
+        self._spec_for = spec_for
+        self._idr_interval_ns = round(idr_interval_s * 1e9)
+        self._lock = threading.Lock()
+        self._inside: deque[tuple[int, bool]] = deque()  # (pts_ns, IDR asked for) of frames not yet out
+        self._slots = threading.Semaphore(0)
+        self._pipeline: Any = None
+        self._codec_config = b""
+        self._first_pts_ns = self._last_pts_ns = self._idr_pts_ns = self._longest_ns = -1
+        self._first_out_ns = -1
+        self._force_next = True
+
+    @property
+    def codec_config(self) -> bytes:
+        """avcC or hvcC payload; b"" until the first access unit has come out."""
+        return self._codec_config
+
+    def open(self, fmt: StreamFormat) -> None:
+        """Start. Raises PartMissing (naming element and package) or PipelineDied (the encoder refuses the format)."""
+        Gst.init(None)
+        spec = self._spec_for(fmt)
+        require_elements(spec.name, (*spec.parts, _PARSER_PARTS[spec.codec]))
+        self._codec, self._width, self._height = spec.codec, fmt.coded_width, fmt.coded_height
+        self._frame_bytes = fmt.frame_bytes
+        self._pipeline = Gst.parse_launch(
+            f"appsrc name=src caps={raw_caps(fmt)} format=time is-live=false do-timestamp=false block=false"
+            " max-buffers=0 max-bytes=0 max-time=0 stream-type=stream"
+            f" ! {spec.chain} ! {_PARSERS[spec.codec]}"
+            # Unbounded by itself; what is inside is bounded by push(), and one unit comes for each push.
+            " ! appsink name=sink sync=false max-buffers=0 drop=false enable-last-sample=false wait-on-eos=false"
+        )
+        self._src = self._pipeline.get_by_name("src")
+        self._sink = self._pipeline.get_by_name("sink")
+        self._encoder_pad = self._pipeline.get_by_name("encoder").get_static_pad("src")
+        self._bus = self._pipeline.get_bus()
+        self._slots = threading.Semaphore(spec.latency_frames + 2)
+        if self._pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
+            self._raise_bus_error(wait_s=1.0)
+            raise PipelineDied(f"The encoder {self.name} does not start", **_STUCK)
+
+    def push(self, data: U8, pts_ns: int, *, release: Callable[[], None]) -> None:
+        """Give one frame; see hw.ports.Encoder. Raises PipelineDied, or MediaUnreadable when time goes backwards.
+
+        When it raises, the frame was not taken and `release` is not called.
+        """
+        if self._pipeline is None:
+            raise PipelineDied(f"The encoder {self.name} is closed")
+        if data.nbytes != self._frame_bytes or not data.flags.c_contiguous:
+            raise ValueError(f"a frame has {data.nbytes} bytes, {self._frame_bytes} in one piece are expected")
+        self._wait_for_slot()
+        with self._lock:
+            if pts_ns <= self._last_pts_ns and self._first_pts_ns >= 0:
+                self._slots.release()
+                raise MediaUnreadable(
+                    f"A picture's time ({pts_ns} ns) is not after the one before it ({self._last_pts_ns} ns)"
+                )
+            if self._first_pts_ns < 0:
+                self._first_pts_ns = self._last_pts_ns = self._idr_pts_ns = pts_ns
+            idr = self._wants_idr(pts_ns)
+            self._inside.append((pts_ns, idr))
+        stream_ns = pts_ns - self._first_pts_ns
+        if idr and stream_ns > 0:
+            # Sent ahead with the frame's time: the encoder's base class applies it to exactly that frame. Not for
+            # the first frame, an IDR anyway: GStreamer 1.22 then takes its time for 1000 h and ignores all later ones.
+            self._encoder_pad.send_event(GstVideo.video_event_new_upstream_force_key_unit(stream_ns, False, 0))
+
+        def released() -> None:
+            self._slots.release()
+            release()
+
+        if not push_nv12(self._src, data, self._width, self._height, stream_ns, released):
+            self._raise_bus_error(wait_s=0.5)
+            raise PipelineDied(f"The encoder {self.name} takes no more pictures", **_STUCK)
+
+    def force_keyframe(self) -> None:
+        """Make the next pushed frame an IDR."""
+        self._force_next = True
+
+    def pull(self) -> list[AccessUnit]:
+        """What has come out since the last call; never waits. Raises PipelineDied."""
+        if self._pipeline is None:
+            return []
+        units = self._drain(0)
+        self._raise_bus_error()
+        return units
+
+    def finish(self, timeout_s: float) -> list[AccessUnit]:
+        """End of stream: everything still inside. Raises PipelineDied on timeout or if a picture got lost."""
+        if self._pipeline is None:
+            return []
+        deadline = time.monotonic() + timeout_s
+        self._src.emit("end-of-stream")
+        units: list[AccessUnit] = []
+        while not self._sink.is_eos():
+            units += self._drain(50_000_000)
+            self._raise_bus_error()
+            if time.monotonic() > deadline:
+                raise PipelineDied(f"The encoder {self.name} does not finish within {timeout_s:g} s", **_STUCK)
+        units += self._drain(0)
+        if self._inside:
+            raise PipelineDied(f"The encoder {self.name} lost {len(self._inside)} pictures", **_STUCK)
+        return units
+
+    def close(self) -> None:
+        """Stop and let go of every frame; may be called twice."""
+        if self._pipeline is not None:
+            self._pipeline.set_state(Gst.State.NULL)
+            self._pipeline = None
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _wants_idr(self, pts_ns: int) -> bool:
+        """Is this frame the last that can be an IDR in time, given the longest wait between frames since the last?"""
+        self._longest_ns = max(self._longest_ns, pts_ns - self._last_pts_ns)
+        self._last_pts_ns = pts_ns
+        if not self._force_next and pts_ns + self._longest_ns - self._idr_pts_ns <= self._idr_interval_ns:
+            return False
+        self._force_next, self._idr_pts_ns, self._longest_ns = False, pts_ns, 0
+        return True
+
+    def _wait_for_slot(self) -> None:
+        deadline = time.monotonic() + PUSH_TIMEOUT_S
+        while not self._slots.acquire(timeout=0.1):
+            self._raise_bus_error()
+            if time.monotonic() > deadline:
+                raise PipelineDied(f"The encoder {self.name} took no picture for {PUSH_TIMEOUT_S:g} s", **_STUCK)
+
+    def _drain(self, wait_ns: int) -> list[AccessUnit]:
+        """All units that are out; waits up to `wait_ns` for the first."""
+        units: list[AccessUnit] = []
+        with self._lock:
+            while (sample := self._sink.try_pull_sample(0 if units else wait_ns)) is not None:
+                units.append(self._unit(sample))
+        return units
+
+    def _unit(self, sample: Any) -> AccessUnit:
+        """One access unit under the time its frame was pushed with: order is kept, so times are not recomputed."""
+        if not self._codec_config:
+            codec_data = sample.get_caps().get_structure(0).get_value("codec_data")
+            self._codec_config = codec_data.extract_dup(0, codec_data.get_size())
+        buffer = sample.get_buffer()
+        if not self._inside:
+            raise PipelineDied(f"The encoder {self.name} gave more pictures than it got", **_STUCK)
+        pts_ns, asked_idr = self._inside.popleft()
+        if self._first_out_ns < 0:
+            self._first_out_ns = buffer.pts  # x264enc adds a constant of 1000 hours
+        if buffer.pts - self._first_out_ns != pts_ns - self._first_pts_ns:
+            raise PipelineDied(f"The encoder {self.name} lost or reordered a picture at {pts_ns} ns", **_STUCK)
+        data = buffer.extract_dup(0, buffer.get_size())
+        keyframe = has_idr(self._codec, data)
+        if keyframe != asked_idr:
+            raise PipelineDied(
+                f"The encoder {self.name} {'made an unasked' if keyframe else 'ignored the asked'} keyframe"
+                f" at {pts_ns} ns", **_STUCK,
+            )
+        return AccessUnit(pts_ns, keyframe, data)
+
+    def _raise_bus_error(self, wait_s: float = 0) -> None:
+        message = self._bus.timed_pop_filtered(round(wait_s * 1e9), Gst.MessageType.ERROR)
+        if message is not None:
+            error, _ = message.parse_error()
+            raise PipelineDied(f"The encoder {self.name} failed: {error.message}", **_STUCK)
+
+
+def raw_caps(fmt: StreamFormat) -> str:
+    """Caps of the scrubbed frames: NV12, limited BT.709, even size; rate 0/1 says variable."""
+    return (
+        f"video/x-raw,format=NV12,width={fmt.coded_width},height={fmt.coded_height},"
+        f"framerate={fmt.rate.numerator}/{fmt.rate.denominator},"
+        "colorimetry=bt709,chroma-site=mpeg2,interlace-mode=progressive,pixel-aspect-ratio=1/1"
+    )
+
+
+_PARSER_PARTS = {
+    "h264": ("h264parse", "gstreamer1.0-plugins-bad"),
+    "h265": ("h265parse", "gstreamer1.0-plugins-bad"),
+}
+
+
+def require_elements(what: str, parts: tuple[tuple[str, str], ...]) -> None:
+    """Raise PartMissing for the first GStreamer element of (element, package) that is not installed."""
+    for element, package in (("appsrc", "gstreamer1.0-plugins-base"), *parts):
+        if Gst.ElementFactory.find(element) is None:
+            raise PartMissing(
+                f"The configured encoder {what} needs the GStreamer element {element}, which is not installed",
+                meaning="Nothing is recorded; no other encoder is taken in its place",
+                todo=f"install {package}, or configure another encoder",
+            )
