@@ -1,0 +1,188 @@
+"""Reads frames off a sealed file and judges each one without any decryption key. Memory does not grow with the file.
+
+The only judge of frames: verify, info, export and recovery all walk with it. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from firmware.vault.device_key import signature_holds
+from firmware.vault.format import (
+    CHAIN_BYTES,
+    FRAME,
+    MARKER,
+    MAX_META_BYTES,
+    MAX_PAYLOAD_BYTES,
+    SIGNATURE_BYTES,
+    TAG_BYTES,
+    Flag,
+    RecordType,
+    signed_bytes,
+)
+from firmware.vault.records import CONTENT_TYPES, META_TYPES
+
+_CHUNK = 1 << 20
+_KNOWN_FLAGS = int(Flag.ENCRYPTED | Flag.CRITICAL)
+_SIGNED_TYPES = (RecordType.SIGNATURE, RecordType.END)
+
+
+class FrameProblem(Exception):
+    """The first thing wrong in a file: record number, byte offset, a sentence.
+
+    `torn` means the file simply ends inside this record, as after a power cut.
+    """
+
+    def __init__(self, seq: int, offset: int, text: str, *, torn: bool = False) -> None:
+        super().__init__(text)
+        self.seq, self.offset, self.text, self.torn = seq, offset, text, torn
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One whole record as stored. `public` is its decoded public data, None for an unknown type."""
+
+    seq: int
+    kind: int
+    flags: int
+    offset: int
+    head: bytes
+    payload_bytes: int
+    payload: bytes
+    before: bytes
+    chain: bytes
+    public: Any
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.head) + self.payload_bytes + CHAIN_BYTES
+
+
+def walk(
+    handle: int, start: int, size: int, chain: bytes, device: bytes, *, payloads: bool = False, hashed: bool = True
+) -> Iterator[Frame]:
+    """All frames from byte `start` to the end record or to `size`, each one checked. Raises FrameProblem.
+
+    `device` is the raw public key whose signatures count. `payloads` keeps each payload in `Frame.payload`
+    (signatures are always kept). Without `hashed` payloads are skipped, not read: for a quick look that proves
+    nothing.
+    """
+    seq, offset = 0, start
+    while offset < size:
+        frame = _read(handle, offset, size, chain, seq, payloads, hashed)
+        _judge(frame, device if hashed else None)
+        yield frame
+        seq, offset, chain = seq + 1, frame.end, frame.chain
+        if frame.kind == RecordType.END:
+            if offset != size:
+                raise FrameProblem(seq, offset, f"{size - offset} bytes follow the end of the recording")
+            return
+
+
+def whole_frames_after(handle: int, offset: int, size: int, device: bytes) -> Iterator[Frame]:
+    """Whole frames behind a damaged place, found by their marker and by the chain value stored before them."""
+    search = offset + 1
+    while (found := _find(handle, search, size)) >= 0:
+        search = found + 1
+        if found < CHAIN_BYTES:
+            continue
+        try:
+            frame = _read(handle, found, size, os.pread(handle, CHAIN_BYTES, found - CHAIN_BYTES), None, False, True)
+            _judge(frame, device)
+        except FrameProblem:
+            continue
+        yield frame
+        search = frame.end  # the next frame begins here, if it is whole
+
+
+def _find(handle: int, offset: int, size: int) -> int:
+    while offset < size:
+        chunk = os.pread(handle, _CHUNK, offset)
+        if not chunk:
+            return -1
+        at = chunk.find(MARKER)
+        if at >= 0:
+            return offset + at
+        offset += max(1, len(chunk) - len(MARKER) + 1)
+    return -1
+
+
+def _read(
+    handle: int, offset: int, size: int, before: bytes, seq: int | None, payloads: bool, hashed: bool
+) -> Frame:
+    """One frame with a right chain value; `seq` None accepts any number."""
+    number = -1 if seq is None else seq
+    fixed = os.pread(handle, FRAME.size, offset)
+    if len(fixed) < FRAME.size:
+        raise FrameProblem(number, offset, "the file ends inside the record's first bytes", torn=True)
+    marker, kind, flags, stored_seq, meta_bytes, payload_bytes = FRAME.unpack(fixed)
+    if marker != MARKER:
+        raise FrameProblem(number, offset, "no record begins where one should")
+    if meta_bytes > MAX_META_BYTES or payload_bytes > MAX_PAYLOAD_BYTES:
+        raise FrameProblem(number, offset, "the record claims an impossible length")
+    end = offset + FRAME.size + meta_bytes + payload_bytes + CHAIN_BYTES
+    if end > size:
+        raise FrameProblem(number, offset, f"the file ends {end - size} bytes before the record does", torn=True)
+    head = fixed + os.pread(handle, meta_bytes, offset + FRAME.size)
+    keep = payloads or (kind in _SIGNED_TYPES and payload_bytes <= SIGNATURE_BYTES)
+    digest = hashlib.sha256(before)
+    digest.update(head)
+    payload = _payload(handle, offset + len(head), payload_bytes, digest, keep, hashed)
+    chain = os.pread(handle, CHAIN_BYTES, end - CHAIN_BYTES)
+    if hashed and digest.digest() != chain:
+        raise FrameProblem(number, offset, "the record was altered, or does not follow the one before it")
+    if seq is not None and stored_seq != seq:
+        raise FrameProblem(number, offset, f"record {stored_seq} stands where record {seq} should")
+    return Frame(stored_seq, kind, flags, offset, head, payload_bytes, payload, before, chain,
+                 _public(kind, head, stored_seq, offset))
+
+
+def _payload(handle: int, offset: int, length: int, digest: Any, keep: bool, hashed: bool) -> bytes:
+    if keep:
+        payload = os.pread(handle, length, offset)
+        while len(payload) < length and (more := os.pread(handle, length - len(payload), offset + len(payload))):
+            payload += more
+        digest.update(payload)
+        return payload
+    buffer = memoryview(bytearray(min(length, _CHUNK)))
+    left = length if hashed else 0
+    while left:
+        count = os.preadv(handle, [buffer[: min(left, _CHUNK)]], offset)
+        if not count:
+            break  # the file shrank while being read: the digest will not fit
+        digest.update(buffer[:count])
+        left, offset = left - count, offset + count
+    return b""
+
+
+def _public(kind: int, head: bytes, seq: int, offset: int) -> Any:
+    model = META_TYPES.get(kind)
+    if model is None:
+        return None
+    try:
+        return msgspec.json.decode(head[FRAME.size :], type=model)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FrameProblem(seq, offset, f"the record's public data cannot be read ({error})") from error
+
+
+def _judge(frame: Frame, device: bytes | None) -> None:
+    """Raise FrameProblem unless flags, type and (if it has one) signature are right."""
+    encrypted = bool(frame.flags & Flag.ENCRYPTED)
+    if frame.flags & ~_KNOWN_FLAGS:
+        raise FrameProblem(frame.seq, frame.offset, "the record has flags this software does not know")
+    if frame.kind in CONTENT_TYPES:
+        if not encrypted or frame.payload_bytes < TAG_BYTES:
+            raise FrameProblem(frame.seq, frame.offset, "the record holds content but is not encrypted")
+    elif frame.kind in _SIGNED_TYPES:
+        if encrypted or frame.payload_bytes != SIGNATURE_BYTES:
+            raise FrameProblem(frame.seq, frame.offset, "the signature record has a wrong form")
+        if device is not None and not signature_holds(device, frame.payload, signed_bytes(frame.before, frame.head)):
+            raise FrameProblem(frame.seq, frame.offset, "the signature is not this device's over these records")
+    elif frame.flags & Flag.CRITICAL:
+        raise FrameProblem(frame.seq, frame.offset, f"record type {frame.kind} needs a newer scrubcam")

@@ -1,0 +1,182 @@
+"""Closes what a crash left open: cuts the torn end off and adds a signed "interrupted" ending. Needs no content key.
+
+It never deletes a whole record, changes nothing in a closed or damaged file, and may itself be killed anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from firmware.durable import cut_and_append, rename_durably, write_durably
+from firmware.errors import DamagedRecording, KeyFault, ScrubcamError
+from firmware.vault.device_key import DeviceKey, fingerprint
+from firmware.vault.format import (
+    MAGIC,
+    MAX_HEADER_BYTES,
+    PREAMBLE,
+    SIGNATURE_BYTES,
+    SUFFIX,
+    VERSION,
+    Flag,
+    RecordType,
+    chain_next,
+    frame_head,
+    signed_bytes,
+)
+from firmware.vault.frames import Frame, FrameProblem, whole_frames_after
+from firmware.vault.reader import Recording
+from firmware.vault.records import EndMeta, FragmentMeta
+from hw.disk import disk_fault
+
+Outcome = Literal["closed", "was-closed", "damaged", "unstarted", "in-use", "failed"]
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What recovery found and did.
+
+    closed: an open recording got its "interrupted" ending. was-closed: nothing to do. damaged: altered where
+    bytes had been safely on the disk; left exactly as it was. unstarted: power went before the header was on
+    the disk, so it holds nothing; renamed to `set_aside`. in-use: a running recorder still writes it.
+    failed (from `recover_all`): the disk refused or the recording is another device's; `problem` says so.
+
+    `records` and `fragments` are what the file holds now, `cut_bytes` what was torn off its end. When whole
+    records stood behind the torn place, the cut bytes are kept in the file `set_aside`.
+    """
+
+    path: str
+    outcome: Outcome
+    recording_id: str = ""
+    records: int = 0
+    fragments: int = 0
+    cut_bytes: int = 0
+    set_aside: str = ""
+    problem: str = ""
+
+
+def recover(path: str, device: DeviceKey, *, unix_s: Callable[[], float] = time.time) -> Recovery:
+    """Close one recording after a crash; running it again changes nothing.
+
+    Raises DiskFault (full or read-only: nothing whole was lost, run it again later) and KeyFault when the
+    recording was made by another device.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise disk_fault(error, path, "opening") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _recover(handle, path, device, unix_s)
+    except BlockingIOError:
+        return Recovery(path, "in-use")
+    except OSError as error:
+        raise disk_fault(error, path, "recovering") from error
+    finally:
+        os.close(handle)
+
+
+def recover_all(folder: str, device: DeviceKey, *, unix_s: Callable[[], float] = time.time) -> list[Recovery]:
+    """`recover` every recording in `folder`, in name order; one that fails does not stop the others."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX) and not name.startswith("."))
+    except OSError as error:
+        raise disk_fault(error, folder, "listing") from error
+    found: list[Recovery] = []
+    for name in names:
+        path = os.path.join(folder, name)
+        try:
+            found.append(recover(path, device, unix_s=unix_s))
+        except ScrubcamError as error:
+            found.append(Recovery(path, "failed", problem=str(error)))
+    return found
+
+
+def _recover(handle: int, path: str, device: DeviceKey, unix_s: Callable[[], float]) -> Recovery:
+    try:
+        recording = Recording.open(path)
+    except DamagedRecording as error:
+        return _no_header(handle, path, error)
+    with contextlib.closing(recording):
+        return _close_open_end(handle, path, recording, device, unix_s)
+
+
+def _no_header(handle: int, path: str, error: DamagedRecording) -> Recovery:
+    """The writer syncs the header before the first record: no record anywhere means it never got that far."""
+    size = os.fstat(handle).st_size
+    start = os.pread(handle, PREAMBLE.size, 0)
+    other_version = start.startswith(MAGIC) and len(start) == PREAMBLE.size and PREAMBLE.unpack(start)[1] != VERSION
+    too_long = size > PREAMBLE.size + MAX_HEADER_BYTES + SIGNATURE_BYTES
+    if other_version or too_long or next(whole_frames_after(handle, -1, size, b""), None) is not None:
+        return Recovery(path, "damaged", problem=error.what)
+    aside = path + ".unstarted"
+    rename_durably(path, aside)
+    return Recovery(path, "unstarted", set_aside=aside, problem=error.what)
+
+
+def _close_open_end(
+    handle: int, path: str, recording: Recording, device: DeviceKey, unix_s: Callable[[], float]
+) -> Recovery:
+    records = fragments = frames = signed_to = 0
+    last: Frame | None = None
+    found: FrameProblem | None = None
+    try:
+        for last in recording.frames():
+            records += 1
+            if isinstance(last.public, FragmentMeta):
+                fragments, frames = fragments + 1, frames + last.public.frames
+            if last.kind == RecordType.SIGNATURE:
+                signed_to = records
+    except FrameProblem as problem:
+        found = problem
+    identity = recording.header.recording_id
+    closed = last is not None and last.kind == RecordType.END
+    if closed and found is None:
+        return Recovery(path, "was-closed", identity, records, fragments)
+    proof, aside = _behind(recording, found.offset) if found else (False, False)
+    if found and (closed or proof):
+        return Recovery(path, "damaged", identity, records, fragments, problem=found.text)
+    cut_at = last.end if last is not None else recording.start
+    if device.public != recording.device_public:
+        raise KeyFault(
+            f"the unfinished recording {path} was made by device {fingerprint(recording.device_public)}, this is "
+            f"{device.fingerprint}", meaning="Only the device that made it can close it; it can be exported as it is",
+            todo="put the disk back into its device, or restore that device's key",
+        )
+    cut = recording.size_bytes - cut_at
+    kept = _set_aside(handle, path, cut_at, recording.size_bytes) if aside else ""
+    meta = msgspec.json.encode(EndMeta("interrupted", "recovered-after-crash", unix_s(), cut_at, records + 1,
+                                       fragments, frames, signed_to, cut))
+    chain = last.chain if last is not None else recording.chain_start
+    head = frame_head(RecordType.END, Flag.CRITICAL, records, meta, SIGNATURE_BYTES)
+    signature = device.sign(signed_bytes(chain, head))
+    cut_and_append(handle, cut_at, head + signature + chain_next(chain, head, signature))
+    return Recovery(path, "closed", identity, records + 1, fragments, cut, kept, found.text if found else "")
+
+
+def _behind(recording: Recording, offset: int) -> tuple[bool, bool]:
+    """What stands behind a bad place: (proof that the place had been synced, any whole record).
+
+    A signature says how far the disk had confirmed when it was made. One that reaches past the bad place
+    proves that no power cut did this: the bytes were safe and were changed later.
+    """
+    whole = False
+    for frame in recording.frames_after(offset):
+        whole = True
+        if frame.kind in (RecordType.SIGNATURE, RecordType.END) and frame.public.durable_bytes > offset:
+            return True, True
+    return False, whole
+
+
+def _set_aside(handle: int, path: str, start: int, end: int) -> str:
+    """Keep cut bytes that hold whole records; the same cut gives the same name, so a second run is harmless."""
+    aside = f"{path}.cut-{start}"
+    write_durably(aside, os.pread(handle, end - start, start))
+    return aside
