@@ -1,0 +1,45 @@
+"""`scrubcam keys`: the archive's key pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from firmware.cli.console import out
+
+keys_app = typer.Typer(help="Make the archive's keys.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(keys_app, name="keys")
+
+
+@keys_app.callback()
+def keys() -> None:
+    """Make the archive's keys."""
+
+
+@keys_app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the key pair, e.g. `archive`: makes NAME.key and NAME.pub.")],
+    folder: Annotated[Path, typer.Option("--dir", help="Folder for both files.")] = Path("."),
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Ask for a passphrase and encrypt the private key with it.")
+    ] = False,
+) -> None:
+    """Make a key pair: NAME.pub seals recordings, NAME.key opens them. Nothing is overwritten."""
+    from firmware.vault.keys import new_archive_key
+
+    secret = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if passphrase else None
+    folder.mkdir(parents=True, exist_ok=True)
+    private, public = folder / f"{name}.key", folder / f"{name}.pub"
+    key = new_archive_key(str(private), str(public), secret)
+    out.print(f"[bold]{escape(str(public))}[/]  public: put it on the devices; it can only seal (id {key.key_id})")
+    out.print(
+        f"[bold red]{escape(str(private))}[/]  private: opens every recording sealed to it. "
+        "[bold]It never goes on a device.[/] Keep it, and a copy, where the archive keeps its secrets; "
+        "without it the recordings cannot be opened by anyone."
+    )
