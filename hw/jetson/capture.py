@@ -57,7 +57,7 @@ class JetsonCapture:
         self._utils.cudaDeviceSynchronize()
         # The library's own array view claims three bytes a pixel where NV12 has one and a half, so: the pointer.
         slot = (ctypes.c_uint8 * self._format.frame_bytes).from_address(image.ptr)
-        np.copyto(into, np.frombuffer(slot, np.uint8))  # the slot belongs to the library, which reuses it
+        np.copyto(into, np.ctypeslib.as_array(slot))  # the slot belongs to the library, which reuses it
         pts_ns = time.monotonic_ns()  # of arrival: its own timestamps' clock differs by source
         frame_ns = round(1e9 / self._rate) if self._rate else 0
         step_ns, self._last_ns = (pts_ns - self._last_ns if self._last_ns else frame_ns), pts_ns

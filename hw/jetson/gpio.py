@@ -9,7 +9,7 @@ from firmware.errors import PartMissing
 
 def load_gpio() -> Any:
     """Jetson.GPIO in BOARD numbering. Raises PartMissing when it is absent or finds no gpiochip it may open."""
-    todo = "on a Jetson: pip install 'scrubcam[jetson]' and add the user to the gpio group; on a PC: board.kind = \"sim\""
+    todo = "on a Jetson: pip install 'scrubcam[jetson]', user in group gpio; on a PC: board.kind = \"sim\""
     try:
         import Jetson.GPIO as GPIO
     except ImportError as error:

@@ -29,7 +29,7 @@ class JetsonLights:
         for channel in (*self._channels.values(), self._sounder):
             self._gpio.setup(channel, self._gpio.OUT, initial=self._gpio.LOW)
         now_ns = time.monotonic_ns()
-        self._shown: dict[LightName, tuple[LightPattern, int]] = {name: ("off", now_ns) for name in self._channels}
+        self._shown: dict[LightName, tuple[LightPattern, int]] = dict.fromkeys(self._channels, ("off", now_ns))
         self._beep_ns: list[tuple[int, int]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play, name="lights", daemon=True)

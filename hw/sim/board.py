@@ -72,7 +72,7 @@ class SimBoard:
         self._lock = threading.Lock()
         self._rng = random.Random(seed)
         self._contacts: dict[str, _Contact] = {name: _Contact() for name in LINES}
-        self._lights: dict[str, str] = {name: "off" for name in get_args(LightName)}
+        self._lights: dict[str, str] = dict.fromkeys(get_args(LightName), "off")
         self._log: deque[BoardEvent] = deque(maxlen=LOG_BOUND)
         self._closed = False
         self._wire: BoardWire | None = None

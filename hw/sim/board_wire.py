@@ -128,7 +128,7 @@ class BoardWire:
                 case [verb, name] if verb in verbs:
                     verbs[verb](name)
                 case _:
-                    return {"ok": False, "error": "one of: press|release|unplug|plug LINE, tap LINE SECONDS, lights, log"}
+                    return {"ok": False, "error": "one of: press|release|unplug|plug LINE, tap LINE S, lights, log"}
         except ValueError as error:
             return {"ok": False, "error": str(error)}
         return {"ok": True}
