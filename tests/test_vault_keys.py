@@ -1,0 +1,130 @@
+"""Archive and device keys: private files stay private, nothing is overwritten, and each fault says what to do."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from firmware.errors import KeyFault
+from firmware.vault.device_key import DeviceKey, load_trust_list, signature_holds
+from firmware.vault.keys import PrivateKey, PublicKey, new_archive_key
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_a_new_pair_seals_and_opens(tmp_path: Path) -> None:
+    private, public = tmp_path / "archive.key", tmp_path / "archive.pub"
+    made = new_archive_key(str(private), str(public))
+    assert (mode(private), mode(public)) == (0o600, 0o644)
+    loaded = PublicKey.load(str(public))
+    assert loaded == made
+    recipient = loaded.wrap(b"k" * 32, b"this recording")
+    assert len(recipient.wrapped) == 1168
+    key = PrivateKey.load(str(private))
+    assert key.unwrap([recipient], b"this recording") == b"k" * 32
+    with pytest.raises(KeyFault, match="does not open"):
+        key.unwrap([recipient], b"another recording")
+
+
+def test_the_seed_is_x_wings() -> None:
+    """First bytes of the public key of the X-Wing draft's first test vector (draft-connolly-cfrg-xwing-kem)."""
+    key = PrivateKey(bytes.fromhex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26"))
+    assert key.public.raw.hex().startswith("e2236b35a8c24b39b10aa1323a96a919a2ced88400633a7b07131713fc14b2b5")
+
+
+@pytest.mark.parametrize("there", ["archive.key", "archive.pub"])
+def test_nothing_is_overwritten(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_text("precious")
+    with pytest.raises(KeyFault, match="exists already"):
+        new_archive_key(str(tmp_path / "archive.key"), str(tmp_path / "archive.pub"))
+    assert [p.name for p in tmp_path.iterdir()] == [there]
+    assert (tmp_path / there).read_text() == "precious"
+
+
+def test_a_passphrase_protects_the_private_key(tmp_path: Path) -> None:
+    private = tmp_path / "archive.key"
+    public = new_archive_key(str(private), str(tmp_path / "archive.pub"), "open sesame é")
+    key = PrivateKey.load(str(private), "open sesame é")
+    assert key.public == public
+    assert key.to_text().splitlines()[5] not in private.read_text()
+    for passphrase, words in ((None, "protected by a passphrase"), ("wrong", "passphrase does not open")):
+        with pytest.raises(KeyFault, match=words):
+            PrivateKey.load(str(private), passphrase)
+
+
+def test_each_fault_says_what_it_is(tmp_path: Path) -> None:
+    private, public = tmp_path / "archive.key", tmp_path / "archive.pub"
+    new_archive_key(str(private), str(public))
+    with pytest.raises(KeyFault, match=r"cannot be read.*Do: ") as caught:
+        PublicKey.load(str(tmp_path / "absent.pub"))
+    assert "scrubcam keys new archive" in str(caught.value)
+    with pytest.raises(KeyFault, match="private half"):
+        PublicKey.load(str(private))
+    with pytest.raises(KeyFault, match="public half"):
+        PrivateKey.load(str(public))
+    bad = tmp_path / "bad"
+    for name, load in ((private, PrivateKey.load), (public, PublicKey.load)):
+        text = name.read_text()
+        changed = text.replace("-X25519", "-OTHER")
+        bad.write_text(changed)
+        with pytest.raises(KeyFault, match="only MLKEM768-X25519"):
+            load(str(bad))
+        for damaged in ("", "nonsense", text[:-40], text.replace("key-id: ", "key-id: 0"), text.replace("\n\n", "\n"),
+                        text.replace("=", "!"), "\xff\xfe", text[: len(text) // 2] + "AAAA" + text[len(text) // 2 :]):
+            bad.write_text(damaged, encoding="latin-1")
+            with pytest.raises(KeyFault):
+                load(str(bad))
+
+
+def test_a_hostile_key_file_cannot_eat_the_memory(tmp_path: Path) -> None:
+    private = tmp_path / "archive.key"
+    new_archive_key(str(private), str(tmp_path / "archive.pub"), "p")
+    private.write_text(private.read_text().replace("scrypt: 16 8 1", "scrypt: 40 8 1"))
+    with pytest.raises(KeyFault, match="not a whole"):
+        PrivateKey.load(str(private), "p")
+
+
+def test_the_device_key_is_made_once_and_openssl_reads_it(tmp_path: Path) -> None:
+    device = DeviceKey.load_or_create(str(tmp_path))
+    assert mode(tmp_path / "device.key") == 0o600
+    again = DeviceKey.load_or_create(str(tmp_path))
+    assert again.public == device.public == DeviceKey.load(str(tmp_path)).public
+    assert signature_holds(again.public, device.sign(b"x"), b"x")
+    assert not signature_holds(again.public, device.sign(b"x"), b"y")
+    assert not signature_holds(b"short", b"", b"")
+    command = ["openssl", "pkey", "-in", "device.key", "-pubout"]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=20, check=True).stdout
+    assert shown == (tmp_path / "device.pub").read_bytes()
+
+
+def test_device_key_faults(tmp_path: Path) -> None:
+    with pytest.raises(KeyFault, match="cannot be read"):
+        DeviceKey.load(str(tmp_path))
+    (tmp_path / "device.key").write_text("nonsense")
+    with pytest.raises(KeyFault, match="malformed"):
+        DeviceKey.load_or_create(str(tmp_path))
+    assert (tmp_path / "device.key").read_text() == "nonsense"
+    command = ["openssl", "genpkey", "-algorithm", "X25519", "-out", "device.key"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=20, check=True)
+    with pytest.raises(KeyFault, match="not an Ed25519"):
+        DeviceKey.load(str(tmp_path))
+
+
+def test_trust_lists_hold_fingerprints_and_public_keys(tmp_path: Path) -> None:
+    one, two = DeviceKey.generate(), DeviceKey.generate()
+    path = tmp_path / "trusted"
+    path.write_text(f"# theatre 1\n{one.fingerprint}  or-1\n\n{two.public_pem().decode()}")
+    assert load_trust_list(str(path)) == {one.fingerprint, two.fingerprint}
+    for text, words in (("", "no device"), ("rubbish", "line 1"), ("-----BEGIN PUBLIC KEY-----\nAA", "half a public"),
+                        ("-----BEGIN PUBLIC KEY-----\nAA\n-----END PUBLIC KEY-----", "malformed")):
+        path.write_text(text)
+        with pytest.raises(KeyFault, match=words):
+            load_trust_list(str(path))
+    with pytest.raises(KeyFault, match="cannot be read"):
+        load_trust_list(str(tmp_path / "absent"))
