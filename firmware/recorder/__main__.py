@@ -1,0 +1,69 @@
+"""`python -m firmware.recorder --config FILE`: the recorder process, as systemd or the supervisor starts it."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+from firmware.config import Config
+from firmware.config_file import load
+from firmware.errors import ConfigError, DiskFault, ScrubcamError
+from firmware.log import setup
+from firmware.recorder.process import Parts, RecorderProcess
+from hw.board import make_board
+from hw.disk import OsDisk
+from hw.sim.clock import SystemClock
+from hw.sim.disk import SimDisk
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until stopped. Returns the process's exit status; a fault is one line on standard error."""
+    parser = argparse.ArgumentParser(prog="scrubcam-recorder", description="The recorder process of Scrubcam.")
+    parser.add_argument("--config", required=True, help="the unit's scrubcam.toml")
+    options = parser.parse_args(arguments)
+    setup("recorder")
+    try:
+        return run(load(options.config))
+    except ScrubcamError as fault:
+        print(f"scrubcam recorder: {fault}", file=sys.stderr)
+        return fault.exit_code
+
+
+def run(cfg: Config) -> int:
+    """The process with the configured parts. Raises ScrubcamError."""
+    for folder in (cfg.paths.state_dir, cfg.paths.run_dir):
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise DiskFault(f"{folder} cannot be made ({error.strerror})", meaning="The recorder cannot start",
+                            todo="correct the paths in the configuration, or their owner") from error
+    lock = _only_one(cfg.paths.state_dir)
+    board = make_board(cfg.board, cfg.paths.run_dir)
+    control = os.environ.get("SCRUBCAM_SIM_DISK", "") if cfg.board.kind == "sim" else ""
+    disk = SimDisk(control) if control else OsDisk()  # a simulated unit may have a simulated disk, a real one never
+    try:
+        process = RecorderProcess(cfg, Parts(board, disk, SystemClock()))
+        process.handle_signals()
+        process.run()
+    finally:
+        board.close()
+        os.close(lock)
+    return 0
+
+
+def _only_one(state_dir: str) -> int:
+    """A lock that ends with the process; two recorders on one state would fight for the camera and the journal."""
+    handle = os.open(os.path.join(state_dir, "recorder.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise ConfigError(f"a recorder is already running on {state_dir}", todo="stop it first") from None
+    return handle
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""What may take long and must not hold up the loop: self-test, recovery, looking at the disk's free space.
+
+Each runs on a thread of its own and reports by a call; the loop reads the last figures without waiting.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.config import Config
+from firmware.errors import DiskFault, ScrubcamError
+from firmware.recorder import machine_types as t
+from firmware.vault.device_key import DeviceKey
+from firmware.vault.keys import PublicKey
+from firmware.vault.recover import recover_all
+from hw.ports import Clock, Disk
+
+LOOK_EVERY_S = 1.0
+NO_ANSWER_NS = 3 * t.SECOND
+NoteEvent = Callable[[str, str, dict[str, t.Scalar]], None]
+
+
+@dataclass(slots=True)
+class Keys:
+    """What the self-test loads. `recipients_problem` says why there is no archive key."""
+
+    device: DeviceKey | None = None
+    recipients: tuple[PublicKey, ...] = ()
+    recipients_problem: str = ""
+
+
+class Chores:
+    """The recorder's slow work."""
+
+    def __init__(
+        self, cfg: Config, disk: Disk, clock: Clock, report: Callable[[t.MachineEvent], None], note: NoteEvent
+    ) -> None:
+        self._cfg, self._disk, self._clock, self._report, self._note = cfg, disk, clock, report, note
+        self.keys = Keys()
+        self._free_bytes: int | None = None
+        self._disk_problem = ""
+        self._looked_ns = clock.monotonic_ns()
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Begin looking at the disk."""
+        threading.Thread(target=self._look, name="disk-space", daemon=True).start()
+
+    def close(self) -> None:
+        self._ended.set()
+
+    def space(self) -> tuple[int | None, str]:
+        """(free bytes or None, problem): the last look, or that the disk does not answer."""
+        if self._clock.monotonic_ns() - self._looked_ns > NO_ANSWER_NS:
+            return self._free_bytes, "not answering"
+        return self._free_bytes, self._disk_problem
+
+    def self_test(self) -> None:
+        threading.Thread(target=self._self_test, name="selftest", daemon=True).start()
+
+    def recover(self) -> None:
+        threading.Thread(target=self._recover, name="recover", daemon=True).start()
+
+    def _self_test(self) -> None:
+        try:
+            paths = self._cfg.paths
+            for folder in (paths.recordings_dir, paths.state_dir):
+                _make_private(folder)
+            keys = Keys(device=DeviceKey.load_or_create(paths.state_dir))
+            try:
+                keys.recipients = tuple(PublicKey.load(path) for path in self._cfg.recorder.recipients)
+            except ScrubcamError as fault:
+                keys.recipients_problem = fault.what
+            self.keys = keys
+            self._report(t.SelfTested())
+        except ScrubcamError as fault:
+            self._report(t.SelfTested(f"{fault.code}: {fault.what}"))
+
+    def _recover(self) -> None:
+        device = self.keys.device
+        assert device is not None  # the self-test loads it before recovery is asked for
+        try:
+            found = recover_all(self._cfg.paths.recordings_dir, device, unix_s=self._clock.unix_s)
+        except ScrubcamError as fault:
+            self._report(t.Recovered(0, f"{fault.code}: {fault.what}"))
+            return
+        for recovery in found:
+            if recovery.outcome in ("closed", "unstarted", "damaged", "failed"):
+                self._note("recovered", recovery.recording_id, {
+                    "outcome": recovery.outcome, "fragments": recovery.fragments, "cut_bytes": recovery.cut_bytes,
+                    "problem": recovery.problem,
+                })
+        self._report(t.Recovered(sum(1 for recovery in found if recovery.outcome == "closed")))
+
+    def _look(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._free_bytes = self._disk.free_bytes(self._cfg.paths.recordings_dir)
+                self._disk_problem = ""
+            except ScrubcamError as fault:
+                self._disk_problem = fault.what
+            self._looked_ns = self._clock.monotonic_ns()
+            self._ended.wait(LOOK_EVERY_S)
+
+
+def _make_private(folder: str) -> None:
+    """Raises DiskFault when the folder cannot be made or written."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DiskFault(f"{folder} cannot be made ({error.strerror})", todo="check the paths in the configuration",
+                        meaning="Nothing can be recorded") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DiskFault(f"{folder} is not writable", todo="check its owner and whether the disk is read-only",
+                        meaning="Nothing can be recorded")

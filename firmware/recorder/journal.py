@@ -1,0 +1,136 @@
+"""The journal: durable, numbered events (SQLite, WAL, synchronous=FULL). Knows nothing of who listens.
+
+An event exists once it is on the disk, and only then is it told to anyone. Numbers have no gaps. Never patient data.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from firmware.errors import DiskFault
+from firmware.messages import Event
+
+QUEUE_BOUND = 10_000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, unix_s REAL NOT NULL,
+    recording_id TEXT NOT NULL, fields TEXT NOT NULL
+) STRICT
+"""
+
+
+class Journal:
+    """The file. One writer; readers open their own (`reader`)."""
+
+    def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
+        """Open or create. Raises DiskFault."""
+        self._path = str(path)
+        try:
+            if readonly:
+                self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, check_same_thread=False)
+            else:
+                self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.execute(_SCHEMA)
+            self._db.execute("PRAGMA busy_timeout=2000")
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
+    def append(self, event: Event) -> Event:
+        """Make one event durable; returns it with its number. Raises DiskFault."""
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                (last,) = self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
+                event = msgspec.structs.replace(event, seq=last + 1)
+                fields = msgspec.json.encode(event.fields).decode()
+                self._db.execute(
+                    "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+                    (event.seq, event.id, event.kind, event.unix_s, event.recording_id, fields),
+                )
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+        return event
+
+    def after(self, seq: int, limit: int = 500) -> list[Event]:
+        """Events numbered above `seq`, in order, at most `limit`. Raises DiskFault."""
+        try:
+            rows = self._db.execute(
+                "SELECT seq, id, kind, unix_s, recording_id, fields FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+                (seq, limit),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+        return [
+            Event(seq, identity, kind, unix_s, recording_id, msgspec.json.decode(fields))
+            for seq, identity, kind, unix_s, recording_id, fields in rows
+        ]
+
+    def reader(self) -> Journal:
+        """A second, reading connection for another thread."""
+        return Journal(self._path, readonly=True)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _fault(self, error: sqlite3.Error) -> DiskFault:
+        return DiskFault(
+            f"the journal {self._path} cannot be written or read ({error})",
+            meaning="Events would be lost", todo="check the disk that holds state_dir",
+        )
+
+
+class JournalThread:
+    """Writes events in order on its own thread, so that a slow disk holds up nobody.
+
+    `on_durable(event)` and `on_fault(text)` are called from that thread. When the disk does not take the
+    events and the queue is full, the newest is refused (`note` returns False) and the fault is told.
+    """
+
+    def __init__(self, journal: Journal, on_durable: Callable[[Event], None], on_fault: Callable[[str], None]) -> None:
+        self._journal, self._on_durable, self._on_fault = journal, on_durable, on_fault
+        self._queue: queue.Queue[Event | None] = queue.Queue(QUEUE_BOUND)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def note(self, kind: str, unix_s: float, recording_id: str, fields: dict[str, str | int | float | bool]) -> bool:
+        """Queue one event; it gets its identity now and its number when it is on the disk."""
+        try:
+            self._queue.put_nowait(Event(0, str(uuid.uuid4()), kind, unix_s, recording_id, fields))
+        except queue.Full:
+            return False
+        return True
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what is queued and end; False when the disk did not take it in time."""
+        try:
+            self._queue.put(None, timeout=timeout_s)
+        except queue.Full:
+            return False
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            event = self._queue.get()
+            if event is None:
+                return
+            while not self._write(event):
+                threading.Event().wait(1.0)  # keep the order: nothing overtakes an event that is not durable yet
+
+    def _write(self, event: Event) -> bool:
+        try:
+            durable = self._journal.append(event)
+        except DiskFault as fault:
+            self._on_fault(str(fault))
+            return False
+        self._on_durable(durable)
+        return True

@@ -1,0 +1,277 @@
+"""The recorder process: one loop that feeds the state machine and carries out its effects. It never waits on a disk.
+
+Pins are polled every 4 ms; everything slow (writing, journal, recovery, sockets) has a thread and reports back here.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import select
+import signal
+import socket
+from dataclasses import dataclass
+from typing import get_args
+
+from firmware.config import Config
+from firmware.log import get_logger
+from firmware.messages import Answer, Command, Event, Fragment, StreamInfo
+from firmware.recorder import conditions, controls, lights, machine, reports
+from firmware.recorder import machine_types as t
+from firmware.recorder.chores import Chores
+from firmware.recorder.effects import Effects
+from firmware.recorder.journal import Journal, JournalThread
+from firmware.recorder.pipeline_keeper import PipelineKeeper
+from firmware.recorder.preroll import PreRoll
+from firmware.recorder.socket_server import AnswerMemory, SocketServer
+from firmware.recorder.watchdog import SystemdWatchdog
+from firmware.vault.format import new_recording_id
+from hw.board import Board
+from hw.ports import Clock, Disk, LightName, PedalLost
+
+POLL_MS = 4
+TICK_NS = 50_000_000
+STALLED_NS = 2 * t.SECOND
+HUNG_NS = 20 * t.SECOND
+FEED_NS = t.SECOND
+UNEVIDENT_FEED_NS = 30 * t.SECOND
+GESTURES: dict[tuple[str, str], t.Gesture] = {
+    ("pedal", "press"): "primary", ("pedal", "hold"): "stop", ("privacy", "press"): "pause",
+}
+"""What a gesture means by default."""
+
+log = get_logger("recorder")
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the recorder runs on; tests give a disk that hangs."""
+
+    board: Board
+    disk: Disk
+    clock: Clock
+
+
+class RecorderProcess:
+    """Made of a configuration and its parts; `run` returns when everything is sealed."""
+
+    def __init__(self, cfg: Config, parts: Parts) -> None:
+        """Raises DiskFault (journal) and ConfigError (socket)."""
+        self._cfg, self._parts, self._clock = cfg, parts, parts.clock
+        self._inbox: queue.SimpleQueue[t.MachineEvent] = queue.SimpleQueue()
+        self._wake_out, self._wake_in = socket.socketpair()
+        for end in (self._wake_out, self._wake_in):
+            end.setblocking(False)
+        self._journal_faulty = False
+        journal = Journal(os.path.join(cfg.paths.state_dir, "journal.db"))
+        self._journal = JournalThread(journal, self._event_is_durable, self._journal_fault)
+        self._server = SocketServer(cfg.paths.run_dir, journal, self.wake)
+        self._answers = AnswerMemory()
+        self._keeper = PipelineKeeper(cfg, self._clock)
+        self._preroll = PreRoll(cfg.recorder.preroll_s)
+        self._chores = Chores(cfg, parts.disk, self._clock, self.post, self._note)
+        rules = t.Rules(
+            sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9)
+        )
+        self._state = machine.initial(rules, self._clock.monotonic_ns())
+        self._effects = Effects(cfg, parts, self._keeper, self._preroll, self._chores, self._note, self.post)
+        self._timing = controls.Timing(
+            settle_ns=round(cfg.controls.debounce_s * 1e9), hold_ns=round(cfg.controls.hold_stop_s * 1e9),
+            stuck_ns=round(cfg.controls.stuck_s * 1e9),
+        )
+        self._controls = controls.ControlsState()
+        self._pedal_problem = ""
+        self._shown: lights.Shown | None = None
+        self._reporter = reports.Reporter(cfg, self._clock, self._server.publish)
+        self._watchdog = SystemdWatchdog()
+        self._ticked_ns = self._fed_ns = 0
+        self._stop_asked = False
+
+    # ---- from other threads ----------------------------------------------------------------------
+
+    def post(self, event: t.MachineEvent) -> None:
+        """Give the loop an event; from any thread."""
+        self._inbox.put(event)
+        self.wake()
+
+    def wake(self) -> None:
+        try:
+            self._wake_in.send(b".")
+        except (BlockingIOError, OSError):
+            pass  # it is awake already, or has ended
+
+    def ask_to_stop(self) -> None:
+        """Seal what runs and end; from a signal handler or another thread."""
+        self._stop_asked = True
+        self.wake()
+
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT end the process cleanly."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.ask_to_stop())
+
+    # ---- the loop --------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Until shut down. Everything that waits has a deadline in the machine."""
+        self._chores.start()
+        self._watchdog.ready()
+        self._feed(t.BootDone())
+        try:
+            while not self._effects.exit_asked:
+                self._turn()
+        finally:
+            self._end()
+
+    def _turn(self) -> None:
+        self._wait()
+        now = self._clock.monotonic_ns()
+        if self._stop_asked:
+            self._stop_asked = False
+            self._feed(t.ShutdownAsked())
+        self._read_pins(now)
+        for taken in self._keeper.poll():
+            self._take(taken)
+        while not self._inbox.empty():
+            self._feed(self._inbox.get())
+        self._read_commands()
+        if now - self._ticked_ns >= TICK_NS:
+            self._ticked_ns = now
+            self._watch_disk(now)
+            self._feed(t.ConditionsChanged(self._unmet(now)))
+            self._feed(t.Tick())
+            self._reporter.health(self._state, self._keeper, self._chores.space()[0], self._preroll.span_ns)
+            self._feed_watchdog(now)
+        self._show()
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._wake_out, select.POLLIN)
+        pipeline = self._keeper.fileno()
+        if pipeline is not None and pipeline >= 0:
+            poll.register(pipeline, select.POLLIN)
+        poll.poll(POLL_MS)
+        try:
+            self._wake_out.recv(4096)
+        except BlockingIOError:
+            pass
+
+    def _feed(self, event: t.MachineEvent) -> None:
+        """One step; effects in order, and only then is the new state shown and reported."""
+        self._state, effects = machine.step(self._state, event, self._clock.monotonic_ns())
+        for effect in effects:
+            self._effects.carry_out(effect, self._state)
+        if effects or not isinstance(event, t.Tick | t.ConditionsChanged):
+            self._show()
+
+    def _take(self, taken: StreamInfo | Fragment | t.MachineEvent) -> None:
+        if isinstance(taken, Fragment):
+            if machine.may_write(self._state):
+                self._effects.write(taken)
+            else:
+                self._preroll.add(taken)
+        elif isinstance(taken, StreamInfo):
+            self._preroll.clear()
+            self._effects.stream(taken)
+        else:
+            self._feed(taken)
+
+    def _read_pins(self, now: int) -> None:
+        try:
+            levels = self._parts.board.pins.read()
+        except PedalLost as problem:
+            if not self._pedal_problem:
+                self._pedal_problem = str(problem) or "lost"
+                self._feed(t.Alerted("pedal", self._pedal_problem))
+            self._controls = controls.lost(self._controls)
+            return
+        if self._pedal_problem:
+            self._pedal_problem = ""
+            self._feed(t.Alerted("pedal", cleared=True))
+        self._controls, gestures = controls.poll(self._controls, levels, now, self._timing)
+        for gesture in gestures:
+            if gesture.kind in ("stuck", "unstuck"):
+                self._feed(t.Alerted(f"{gesture.line}-stuck", f"the {gesture.line} contact does not open",
+                                     cleared=gesture.kind == "unstuck"))
+            elif (gesture.line, gesture.kind) in GESTURES:
+                self._feed(t.Pressed(GESTURES[gesture.line, gesture.kind], new_recording_id()))
+
+    def _read_commands(self) -> None:
+        while True:
+            try:
+                client, command = self._server.inbox.get_nowait()
+            except queue.Empty:
+                return
+            self._server.answer(client, self._answer(command))
+
+    def _answer(self, command: Command) -> Answer:
+        known = self._answers.get(command.id)
+        if known is not None and command.verb != "status":
+            return known
+        self._feed(t.Asked(command, new_recording_id()))
+        reply = self._effects.take_reply()
+        answer = Answer(command.id, reply.ok, self._state.name, reply.reason)
+        self._answers.keep(answer)
+        return answer
+
+    def _watch_disk(self, now: int) -> None:
+        session = self._effects.session
+        stalled_ns = session.busy_ns(now) if session else 0
+        if stalled_ns > HUNG_NS and session:
+            self._feed(t.WriterFault(session.recording_id, f"disk: no answer for {HUNG_NS // t.SECOND} s"))
+        self._feed(t.Alerted("disk-stalled", "the disk does not answer", cleared=stalled_ns <= STALLED_NS))
+
+    def _unmet(self, now: int) -> tuple[str, ...]:
+        cfg, keys = self._cfg, self._chores.keys
+        free, disk_problem = self._chores.space()
+        return conditions.unmet(conditions.Snapshot(
+            consent=self._state.consent, disk_free_bytes=free, disk_problem=disk_problem,
+            floor_bytes=cfg.recorder.floor_bytes, reserve_bytes=cfg.recorder.reserve_bytes,
+            bytes_per_s=cfg.encode.bitrate_bps / 8, recipients=len(keys.recipients),
+            recipients_problem=keys.recipients_problem, pipeline_started=self._keeper.running,
+            pipeline_problem=self._keeper.problem, picture_age_s=self._keeper.picture_age_s(now),
+            source_problem=self._keeper.source_problem, pedal_problem=self._pedal_problem,
+        ))
+
+    def _show(self) -> None:
+        now = self._clock.monotonic_ns()
+        shown = lights.choose(self._state, now)
+        if self._shown is None or shown != self._shown:
+            self._parts.board.lights.show("ready", shown.ready)
+            self._parts.board.lights.show("record", shown.record)
+            self._shown = shown
+        self._reporter.state(self._state, machine.recording_evident(self._state, now), lights.describe(shown))
+
+    def _feed_watchdog(self, now: int) -> None:
+        """The watchdog follows evidence too: a recording that stores nothing is not kept alive for ever."""
+        state = self._state
+        silent = state.name in ("RECORDING", "PAUSED") and now - state.durable_grew_ns > UNEVIDENT_FEED_NS
+        if not silent and now - self._fed_ns >= FEED_NS:
+            self._fed_ns = now
+            self._watchdog.feed()
+
+    def _end(self) -> None:
+        self._watchdog.stopping()
+        self._keeper.kill()
+        self._chores.close()
+        self._journal.close(timeout_s=3.0)
+        self._server.close()
+        for light in get_args(LightName):
+            self._parts.board.lights.show(light, "off")
+
+    # ---- journal ---------------------------------------------------------------------------------
+
+    def _note(self, kind: str, recording_id: str, fields: dict[str, t.Scalar]) -> None:
+        if not self._journal.note(kind, self._clock.unix_s(), recording_id, fields):
+            log.error("journal-full", kind=kind)
+            self.post(t.Alerted("journal", "events are lost: the disk does not take them"))
+
+    def _event_is_durable(self, event: Event) -> None:
+        self._server.event_is_durable(event)
+        if self._journal_faulty:
+            self._journal_faulty = False
+            self.post(t.Alerted("journal", cleared=True))
+
+    def _journal_fault(self, text: str) -> None:
+        self._journal_faulty = True
+        self.post(t.Alerted("journal", text))

@@ -1,0 +1,58 @@
+"""What the recorder tells others: its state when it changes, its figures every few seconds. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from firmware.config import Config
+from firmware.messages import Health, StateReport
+from firmware.recorder.conditions import hours_left
+from firmware.recorder.machine_types import MachineState
+from firmware.recorder.pipeline_keeper import PipelineKeeper
+from hw.ports import Clock
+
+
+class Reporter:
+    """Publishes StateReport on every change but that of the byte count alone, and Health at its interval."""
+
+    def __init__(self, cfg: Config, clock: Clock, publish: Callable[[StateReport | Health], None]) -> None:
+        self._cfg, self._clock, self._publish = cfg, clock, publish
+        self._last: tuple[object, ...] = ()
+        self._since = ("", 0.0)
+        self._health_ns = 0
+
+    def state(self, state: MachineState, evident: bool, light: str) -> None:
+        """Publish when anything a person could see changed."""
+        seen = (state.name, state.recording_id, state.fault, state.refusal, evident, light, state.consent.state)
+        if seen == self._last:
+            return
+        self._last = seen
+        if state.name != self._since[0]:
+            self._since = (state.name, self._clock.unix_s())
+        self._publish(StateReport(
+            state=state.name, since_unix_s=self._since[1], recording_id=state.recording_id, fault=state.fault,
+            refusal=state.refusal, durable_bytes=state.durable_bytes, recording_evident=evident, light=light,
+            consent=state.consent.state,
+        ))
+
+    def health(
+        self, state: MachineState, keeper: PipelineKeeper, free_bytes: int | None, preroll_ns: int
+    ) -> None:
+        """Publish when the interval has passed."""
+        now = self._clock.monotonic_ns()
+        if now - self._health_ns < self._cfg.mqtt.health_interval_s * 1e9:
+            return
+        self._health_ns = now
+        progress, free = keeper.progress, free_bytes or 0
+        self._publish(Health(
+            unix_s=self._clock.unix_s(), state=state.name, durable_bytes=state.durable_bytes, disk_free_bytes=free,
+            hours_left=round(
+                hours_left(free, self._cfg.recorder.floor_bytes, self._cfg.encode.bitrate_bps / 8), 2
+            ),
+            frames_out=progress.frames_out if progress else 0,
+            frames_dropped=progress.frames_dropped if progress else 0,
+            frames_blanked=progress.frames_blanked if progress else 0,
+            regions_masked=progress.regions_masked if progress else 0,
+            preroll_s=round(preroll_ns / 1e9, 2), pipeline_restarts=max(0, keeper.starts - 1),
+            pipeline_rss_bytes=progress.rss_bytes if progress else 0,
+        ))
