@@ -1,0 +1,63 @@
+"""A sealed recording, opened with the archive's key, as a plain MP4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.errors import DamagedRecording
+from firmware.export.mp4 import export_mp4
+from firmware.vault.keys import PrivateKey
+from firmware.vault.reader import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class SealedExport:
+    """What was written. `stopped_at` names the damage a partial export stopped at, "" when there was none."""
+
+    frames: int
+    fragments: int
+    seconds: float
+    size_bytes: int
+    stopped_at: str
+
+
+def export_sealed(
+    sealed: Path,
+    private_key: PrivateKey,
+    target: Path,
+    progress: Callable[[int], None] | None = None,
+    *,
+    partial: bool = False,
+    force: bool = False,
+) -> SealedExport:
+    """Write `target` from `sealed`; `progress(bytes_read)` along the way.
+
+    Without `partial` a damaged file writes nothing. Raises KeyFault, DamagedRecording, DiskFault, MediaUnreadable.
+    """
+    with Recording.open(str(sealed)) as recording:
+        damage: list[str] = []
+        result = export_mp4(_opened(recording, private_key, partial, damage, progress), str(target), force=force)
+        seconds = recording.info().duration_ns / 1e9
+    return SealedExport(result.frames, result.fragments, seconds, result.size_bytes, "".join(damage))
+
+
+def _opened(
+    recording: Recording,
+    private_key: PrivateKey,
+    partial: bool,
+    damage: list[str],
+    progress: Callable[[int], None] | None,
+) -> Iterator[object]:
+    try:
+        for stored in recording.records(private_key, tolerant=partial):
+            if progress:
+                progress(stored.offset)
+            yield stored.record
+    except DamagedRecording as error:
+        if not partial:
+            raise
+        damage.append(error.what)
+    if progress:
+        progress(recording.size_bytes)
