@@ -35,8 +35,8 @@ def ok(path: str) -> bool:
     return isinstance(result, VerifyReport) and result.ok
 
 
-def small(folder: Path, **how: bool) -> bytes:
-    return read(seal(str(folder), [fragment(0, b"ab"), fragment(1, b"cd")], **how))
+def small(folder: Path, *, end: bool = True) -> bytes:
+    return read(seal(str(folder), [fragment(0, b"ab"), fragment(1, b"cd")], end=end))
 
 
 def opened_before_damage(path: str) -> list[Fragment]:

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from firmware.errors import DiskFault, KeyFault
 from firmware.messages import Fragment, StreamInfo, Verdict
-from firmware.vault.format import MAX_PAYLOAD_BYTES, is_recording_id, new_recording_id, wrap_info
+from firmware.vault.format import MAX_PAYLOAD_BYTES, RecordType, is_recording_id, new_recording_id, wrap_info
 from firmware.vault.keys import PrivateKey
 from firmware.vault.reader import Recording
-from firmware.vault.records import Bookmark, Gap, Note, Record, RecordType, StateChange
+from firmware.vault.records import Bookmark, Gap, Note, Record, StateChange
 from firmware.vault.writer import SIGN_EVERY_RECORDS, RecordingWriter
 from hw.disk import OsDisk
 from tests.vault_helpers import archive, device, fragment, header, header_end, read, seal, some_records, spans

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from firmware.messages import Consent, Fragment, StreamInfo, Verdict
 from firmware.vault.format import FRAME, PREAMBLE, SIGNATURE_BYTES, Header
@@ -57,7 +57,7 @@ def some_records(fragments: int = 6) -> list[Record]:
 
 
 def seal(
-    folder: str, records: list[Record] | None = None, *, recording_id: str = "abcdefgh", disk: Disk | None = None,
+    folder: str, records: Sequence[Record] | None = None, *, recording_id: str = "abcdefgh", disk: Disk | None = None,
     sync_every: int = 2, end: bool = True, by: DeviceKey | None = None,
 ) -> str:
     """Write a whole recording (or leave it open, synced) and return its path."""
