@@ -27,7 +27,7 @@ class DetectorWorker:
         self._waiting: deque[tuple[int, Any]] = deque()
         self._done: deque[Detections | DetectorFailure] = deque()
         self._change = threading.Condition()
-        self._busy_since_ns: int | None = None
+        self._busy_since_ns = 0
         self._busy_total_ns = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"detect-{detector.kind}", daemon=True)
@@ -62,14 +62,14 @@ class DetectorWorker:
         with self._change:
             while not self._done:
                 left = deadline - time.monotonic()
-                if left <= 0 or (not self._waiting and self._busy_since_ns is None):
+                if left <= 0 or (not self._waiting and not self._busy_since_ns):
                     return False
                 self._change.wait(left)
             return True
 
     @property
-    def busy_since_ns(self) -> int | None:
-        """When the look now under way began (CLOCK_MONOTONIC), None while there is none."""
+    def busy_since_ns(self) -> int:
+        """When the look now under way began (CLOCK_MONOTONIC), 0 while there is none."""
         with self._change:
             return self._busy_since_ns
 
@@ -80,10 +80,15 @@ class DetectorWorker:
             return self._busy_total_ns
 
     @property
+    def alive(self) -> bool:
+        """Whether the thread still runs: it does until `close`."""
+        return self._thread.is_alive()
+
+    @property
     def idle(self) -> bool:
         """Nothing waiting and nothing under way (answers may still be there to poll)."""
         with self._change:
-            return not self._waiting and self._busy_since_ns is None
+            return not self._waiting and not self._busy_since_ns
 
     @property
     def room(self) -> bool:
@@ -112,7 +117,7 @@ class DetectorWorker:
             del prepared
             with self._change:
                 self._busy_total_ns += time.monotonic_ns() - began_ns
-                self._busy_since_ns = None
+                self._busy_since_ns = 0
                 self._done.append(answer)
                 self._change.notify_all()
 
