@@ -1,0 +1,29 @@
+"""Which frames a detector is asked about. Pure."""
+
+from __future__ import annotations
+
+_SLACK_NS = 1_000_000  # times rounded to whole nanoseconds or milliseconds must not shift the choice
+
+
+def due_in_file(interval_ns: int, last_asked_ns: int | None, before_ns: int | None, now_ns: int) -> tuple[bool, bool]:
+    """Whether to ask about the frame before (`before_ns`), and about the frame at `now_ns`.
+
+    At a constant rate that is every ceil(rate * interval) frames, the same ones in every run. Before a gap in a
+    variable rate the last frame is asked about too, so that no frame is left without evidence after it.
+    """
+    if last_asked_ns is None:
+        return False, True
+    ask_before = (
+        before_ns is not None and before_ns > last_asked_ns and 2 * (now_ns - last_asked_ns) > 3 * interval_ns
+    )
+    since = before_ns if ask_before and before_ns is not None else last_asked_ns
+    return ask_before, now_ns - since >= interval_ns - _SLACK_NS
+
+
+def live_interval_ns(interval_ns: int, delay_ns: int, answer_ns: int, period_ns: int) -> int:
+    """How long a live detector may rest between two questions.
+
+    A frame just after an asked one waits for the next answer: rest + answer time + one frame must fit into the delay
+    line, with half an answer time to spare. A slow detector therefore rests less than `interval_ns`, down to nothing.
+    """
+    return max(0, min(interval_ns, delay_ns - 3 * answer_ns // 2 - 2 * period_ns))

@@ -1,0 +1,59 @@
+"""Which detectors sit in the frame path, as the configuration says: real ones, or a replay that is named as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from firmware.messages import Configure
+from firmware.pipeline.detect.types import DetectorKind
+from firmware.pipeline.detect.worker import DetectorWorker
+from firmware.pipeline.lookout import Seat, Worker
+from firmware.pipeline.replay import ReplayWorker, load_detections
+from hw.ports import StreamFormat
+
+FILE_QUEUE = 3
+LIVE_QUEUE = 1
+_NS = 1_000_000_000
+
+Start = Callable[[], tuple[Callable[..., Any], Worker]]
+
+
+def take_seats(cfg: Configure, fmt: StreamFormat) -> list[Seat]:
+    """A seat for each configured detector. Raises PartMissing when a model is not there or not the right one."""
+    wanted: list[tuple[DetectorKind, float]] = []
+    if cfg.detect.faces:
+        wanted.append(("face", cfg.detect.face_interval_s))
+    if cfg.detect.text:
+        wanted.append(("text", cfg.detect.text_interval_s))
+    if cfg.replay_detections:
+        recorded = load_detections(cfg.replay_detections)
+        return [
+            Seat(kind, f"replay of recorded {kind} detections", round(interval_s * _NS),
+                 partial(_replay, kind, recorded))
+            for kind, interval_s in wanted
+        ]
+    return [
+        Seat(kind, _NAMES[kind], round(interval_s * _NS), partial(_real, kind, cfg, fmt))
+        for kind, interval_s in wanted
+    ]
+
+
+_NAMES: dict[DetectorKind, str] = {"face": "CenterFace", "text": "PP-OCR detection"}
+
+
+def _replay(kind: DetectorKind, recorded: Any) -> tuple[Callable[..., Any], Worker]:
+    worker = ReplayWorker(kind, recorded)
+    return worker.prepare, worker
+
+
+def _real(kind: DetectorKind, cfg: Configure, fmt: StreamFormat) -> tuple[Callable[..., Any], Worker]:
+    # Imported here: a replay needs neither the models nor ONNX Runtime.
+    from firmware.pipeline.detect.models import make_detector
+
+    detector = make_detector(kind, cfg.detect, cfg.models_dir, fmt.coded_width, fmt.coded_height)
+    worker = DetectorWorker(
+        detector, width=fmt.coded_width, height=fmt.coded_height, queue_bound=LIVE_QUEUE if fmt.live else FILE_QUEUE
+    )
+    return detector.prepare, worker

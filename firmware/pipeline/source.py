@@ -1,0 +1,128 @@
+"""Which source an address means: a file, a V4L2 device, an RTSP stream, or the scene generator."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+from functools import partial
+from typing import Any
+
+from firmware import config
+from firmware.errors import MediaUnreadable, ScrubcamError, SourceMissing
+from firmware.pipeline.container import cut_short
+from firmware.pipeline.gst import Gst, init, make
+from firmware.pipeline.source_gst import GstSource
+from hw.ports import FrameSource
+
+RTSP_LATENCY_MS = 100
+
+
+def is_live(uri: str) -> bool:
+    """Whether time runs by itself: a device, a stream, or a scene that is paced."""
+    if uri.startswith("scene://"):
+        return "paced=0" not in uri
+    return uri.startswith(("rtsp://", "rtsps://", "/dev/"))
+
+
+def open_source(cfg: config.Source, sound: bool, sound_device: str = "") -> FrameSource:
+    """The source for `cfg.uri`, not yet opened. `sound_device` is a GStreamer description of a live microphone.
+
+    Raises SourceMissing when there is no such device or file, MediaUnreadable for an empty one.
+    """
+    uri = cfg.uri
+    if uri.startswith("scene://"):
+        from hw.sim.scene import SceneSource
+
+        return SceneSource(uri)
+    if uri.startswith(("rtsp://", "rtsps://")):
+        return GstSource(_without_password(uri), partial(_rtsp_head, uri), live=True, sound=sound,
+                         sound_head=sound_device, lost_after_s=cfg.lost_after_s, explain=_explain_live)
+    path = uri[len("file://"):] if uri.startswith("file://") else uri
+    mode = _mode_of(path)
+    if stat.S_ISCHR(mode):
+        return GstSource(path, partial(_v4l2_head, path, cfg), live=True, sound=sound and bool(sound_device),
+                         sound_head=sound_device, lost_after_s=cfg.lost_after_s, explain=_explain_live)
+    if not stat.S_ISREG(mode):
+        raise SourceMissing(f"{path} is not a file or a video device", meaning="Nothing is recorded",
+                            todo="give a video file, /dev/videoN, rtsp://... or scene://")
+    if os.path.getsize(path) == 0:
+        raise MediaUnreadable(f"{path} is empty (0 bytes)", meaning="There is nothing to record",
+                              todo="check where the file came from")
+    return GstSource(path, partial(_file_head, path), live=False, sound=sound, why_cut=partial(cut_short, path))
+
+
+def _mode_of(path: str) -> int:
+    try:
+        mode = os.stat(path).st_mode
+        if not os.access(path, os.R_OK):
+            raise PermissionError(13, "not allowed to read it")
+    except OSError as error:
+        raise SourceMissing(f"{path} cannot be opened: {error.strerror}", meaning="Nothing is recorded",
+                            todo="check the name, the cable and the permissions") from None
+    return mode
+
+
+def _file_head(path: str) -> Any:
+    return make("uridecodebin", uri=Gst.filename_to_uri(os.path.abspath(path)), force_sw_decoders=True)
+
+
+def _rtsp_head(uri: str) -> Any:
+    head = make("uridecodebin", uri=uri, force_sw_decoders=True)
+
+    def set_up(_head: Any, source: Any) -> None:
+        source.set_property("latency", RTSP_LATENCY_MS)
+        source.set_property("tcp-timeout", 2_000_000)
+
+    head.connect("source-setup", set_up)
+    return head
+
+
+def _v4l2_head(device: str, cfg: config.Source) -> Any:
+    """v4l2src in the asked mode, decoded; one bin whose pads appear like those of uridecodebin."""
+    init()
+    mode = "".join(
+        part for part, wanted in (
+            (f",width={cfg.width}", cfg.width), (f",height={cfg.height}", cfg.height),
+            (f",framerate={round(cfg.rate_hz * 1000)}/1000", cfg.rate_hz),
+        ) if wanted
+    )
+    caps = ";".join(kind + mode for kind in ("video/x-raw", "image/jpeg", "video/x-h264", "video/x-h265"))
+    return _DecodingBin.of(make("v4l2src", device=device), make("capsfilter", caps=Gst.Caps.from_string(caps)))
+
+
+class _DecodingBin:
+    """`source ! filter ! decodebin` in a bin that shows decodebin's pads as its own."""
+
+    @staticmethod
+    def of(*elements: Any) -> Any:
+        decode = make("decodebin", force_sw_decoders=True)
+        whole = Gst.Bin.new(None)
+        chain = [*elements, decode]
+        for element in chain:
+            whole.add(element)
+        for left, right in itertools.pairwise(chain):
+            left.link(right)
+
+        def show(_decode: Any, pad: Any) -> None:
+            ghost = Gst.GhostPad.new(None, pad)
+            ghost.set_active(True)
+            whole.add_pad(ghost)
+
+        decode.connect("pad-added", show)
+        decode.connect("no-more-pads", lambda _decode: whole.no_more_pads())
+        return whole
+
+
+def _explain_live(domain: str, code: int, text: str) -> ScrubcamError | None:
+    """A device or address that cannot be opened is missing, whatever GStreamer calls it."""
+    del code
+    if "resource" in domain and "Internal data" not in text:
+        return SourceMissing(f"The source cannot be opened: {text}", meaning="Nothing is recorded",
+                             todo="check the address, the cable and that no other program uses it")
+    return None
+
+
+def _without_password(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
