@@ -1,0 +1,243 @@
+"""`scrubcam record`: one sealed recording without a pedal, through the same pipeline, writer thread and vault."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from firmware import __version__
+from firmware.config import Config, Paths
+from firmware.errors import DiskFault, Refused, ScrubcamError, SourceLost
+from firmware.log import get_logger
+from firmware.messages import Alert, Configure, Consent, Fragment, Progress, StreamInfo
+from firmware.recorder import machine_types as t
+from firmware.recorder.effects import recording_settings
+from firmware.recorder.machine_turn import consent_allows_video
+from firmware.recorder.pipeline_run import pictures
+from firmware.recorder.session import Session
+from firmware.vault.device_key import DeviceKey
+from firmware.vault.format import Header, new_recording_id
+from firmware.vault.keys import PublicKey
+from firmware.vault.recover import recover
+from firmware.vault.writer import recording_path
+from hw.disk import OsDisk, disk_fault
+from hw.ports import Disk
+from hw.sim.clock import SystemClock
+
+SEAL_S = 30.0
+HUNG_NS = 20_000_000_000
+
+log = get_logger("record")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """What was sealed. `seconds` is the recording's own time."""
+
+    path: str
+    frames: int
+    clean: int
+    masked: int
+    blanked: int
+    size_bytes: int
+    seconds: float
+
+
+def record(
+    cfg: Config,
+    source_uri: str,
+    out_dir: str | Path,
+    recipients_paths: Sequence[str | Path],
+    seconds: float,
+    consent: Consent,
+    on_progress: Callable[[Progress, int], None],
+    stop_event: threading.Event,
+    *,
+    disk: Disk | None = None,
+) -> RecordResult:
+    """Record `source_uri` into one sealed file in `out_dir`, until its end, `seconds`, or `stop_event`.
+
+    Whatever goes wrong, what was recorded until then is sealed and the error's text names the file.
+    Raises Refused (no consent), KeyFault, DiskFault, and the pipeline's own errors.
+    """
+    if not consent_allows_video(consent):
+        raise Refused(f"consent: {consent.state}", meaning="Nothing is recorded",
+                      todo="record only with the patient's consent to video")
+    recipients = [PublicKey.load(str(path)) for path in recipients_paths]
+    device = DeviceKey.load_or_create(_state_dir(cfg))
+    run = _Run(cfg, disk or OsDisk(), _folder(out_dir), recipients, device, consent)
+    configure = Configure(
+        source=replace(cfg.source, uri=source_uri), encode=cfg.encode, sound=cfg.sound, detect=cfg.detect,
+        models_dir=cfg.paths.models_dir, sound_allowed=consent.audio, max_seconds=seconds,
+    )
+    items = pictures(
+        configure, lambda: stop_event.is_set() or run.must_stop,
+        lambda progress: on_progress(progress, run.durable_bytes), on_alert=run.alert, hold_back=run.hold_back,
+    )
+    with contextlib.closing(items):
+        try:
+            for item in items:
+                run.take(item)
+        except ScrubcamError as error:
+            raise run.ended_by(error) from error
+    return run.seal("disk-full" if run.must_stop else "stopped" if stop_event.is_set() else "source-ended")
+
+
+class _Run:
+    """The one recording: makes its session when the first picture comes, counts, and seals."""
+
+    def __init__(self, cfg: Config, disk: Disk, folder: str, recipients: list[PublicKey], device: DeviceKey,
+                 consent: Consent) -> None:
+        self._cfg, self._disk, self._folder, self._recipients = cfg, disk, folder, recipients
+        self._device, self._consent, self._clock = device, consent, SystemClock()
+        self._reports: queue.SimpleQueue[t.MachineEvent] = queue.SimpleQueue()
+        self._session: Session | None = None
+        self._stream: StreamInfo | None = None
+        self._first_ns, self._end_ns = -1, 0
+        self._kinds = {"clean": 0, "masked": 0, "blanked": 0}
+        self._source_lost = ""
+        self.must_stop = False
+        free = disk.free_bytes(folder)
+        if free < cfg.recorder.floor_bytes:
+            raise DiskFault(
+                f"{folder} has {free / 1e9:.1f} GB left, {cfg.recorder.floor_bytes / 1e9:.1f} GB must stay free",
+                meaning="Nothing is recorded", todo="free some space, or choose another folder",
+            )
+
+    @property
+    def durable_bytes(self) -> int:
+        return self._session.durable_bytes if self._session else 0
+
+    def hold_back(self) -> bool:
+        """Asked at every turn: is the disk behind? Raises DiskFault when it no longer takes the recording."""
+        self._read_reports()
+        return self._session is not None and not self._session.room
+
+    def alert(self, alert: Alert) -> None:
+        log.warning("alert", code=alert.code, text=alert.text, cleared=alert.cleared)
+
+    def take(self, item: StreamInfo | Fragment) -> None:
+        """Keep one item."""
+        if isinstance(item, StreamInfo):
+            self._stream = item
+            return
+        if self._session is None:
+            self._open()
+        assert self._session is not None
+        if self._first_ns < 0:
+            self._first_ns = item.pts_ns
+        self._end_ns = item.pts_ns + item.duration_ns
+        for verdict in item.verdicts:
+            self._kinds[verdict.kind] += 1
+        self._session.put(item)
+
+    def seal(self, reason: str) -> RecordResult:
+        """Close the file. Raises SourceLost when there was no picture at all, DiskFault."""
+        if self._session is None:
+            raise SourceLost("the source ended before its first picture", meaning="No file was made",
+                             todo="check the source, or record for longer")
+        self._session.seal(reason)
+        deadline = time.monotonic() + SEAL_S
+        total = -1
+        while total < 0:
+            try:
+                total = self._one_report(self._reports.get(timeout=max(0.01, deadline - time.monotonic())))
+            except queue.Empty:
+                raise self._disk_failed("the disk did not take the end of the recording in time") from None
+        result = RecordResult(
+            path=self._session.path, frames=sum(self._kinds.values()), clean=self._kinds["clean"],
+            masked=self._kinds["masked"], blanked=self._kinds["blanked"], size_bytes=total,
+            seconds=(self._end_ns - self._first_ns) / 1e9,
+        )
+        if self.must_stop:
+            raise DiskFault(f"the disk is full: {self._folder}",
+                            meaning=f"What was recorded until then is sealed in {result.path}",
+                            todo="free some space, or choose another folder")
+        return result
+
+    def ended_by(self, error: ScrubcamError) -> ScrubcamError:
+        """Seal what there is after a failure; the error, with the file that was saved in its text."""
+        if self._session is None:
+            error.meaning = f"{error.meaning.rstrip('.')}. No file was made" if error.meaning else "No file was made"
+            return error
+        if not isinstance(error, DiskFault):
+            try:
+                saved = self.seal(error.code)
+            except DiskFault as fault:
+                return fault
+            error.meaning = f"What was recorded until then, {saved.frames} frames, is sealed in {saved.path}"
+        return error
+
+    def _open(self) -> None:
+        if self._stream is None:
+            raise ScrubcamError("The pipeline sent pictures before their description")
+        cfg, identity = self._cfg, new_recording_id()
+        header = Header(
+            recording_id=identity, device_name=cfg.device.name, created_unix_s=self._clock.unix_s(),
+            created_monotonic_ns=self._clock.monotonic_ns(), software=f"scrubcam {__version__}",
+            consent=self._consent, settings=recording_settings(cfg),
+        )
+        self._session = Session(
+            self._disk, recording_path(self._folder, identity), header, self._recipients, self._device,
+            floor_bytes=cfg.recorder.floor_bytes, clock=self._clock, report=self._reports.put,
+            first=[self._stream],
+        )
+
+    def _read_reports(self) -> None:
+        while not self._reports.empty():
+            self._one_report(self._reports.get())
+        if self._faulty():
+            raise self._disk_failed("the disk does not answer")
+
+    def _faulty(self) -> bool:
+        return self._session is not None and self._session.busy_ns(self._clock.monotonic_ns()) > HUNG_NS
+
+    def _one_report(self, report: t.MachineEvent) -> int:
+        """The sealed size, or -1. Raises DiskFault."""
+        if isinstance(report, t.Sealed):
+            return report.total_bytes
+        if isinstance(report, t.DiskLow):
+            self.must_stop = True
+        if isinstance(report, t.WriterFault):
+            raise self._disk_failed(report.text)
+        return -1
+
+    def _disk_failed(self, text: str) -> DiskFault:
+        """Give the file up and close it, as interrupted, as far as it is whole."""
+        assert self._session is not None
+        path, meaning = self._session.path, "What was synced before is safe in the file; recovery closes it later"
+        self._session.abandon()
+        if self._session.join(2.0):
+            try:
+                outcome = recover(path, self._device).outcome
+                meaning = f"What was recorded until then is in {path}, closed as interrupted"
+                if outcome == "unstarted":
+                    meaning = "Nothing was recorded"
+            except ScrubcamError:
+                pass  # the disk refuses that too; the next start of a recorder tries again
+        return DiskFault(text.removeprefix("disk: "), meaning=meaning, todo="check the disk and its free space")
+
+
+def _folder(out_dir: str | Path) -> str:
+    try:
+        os.makedirs(out_dir, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise disk_fault(error, str(out_dir), "making") from error
+    return str(out_dir)
+
+
+def _state_dir(cfg: Config) -> str:
+    """Where this machine's signing key lives: as configured; a user without a device has it in the home directory."""
+    folder = cfg.paths.state_dir
+    if folder == Paths().state_dir and not os.access(folder, os.W_OK):
+        base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+        folder = os.path.join(base, "scrubcam")
+    return _folder(folder)
