@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 
 from firmware import config
 from firmware.errors import ConfigError
@@ -71,4 +72,5 @@ def x265_spec(cfg: config.Encode, fmt: StreamFormat) -> EncoderSpec:
         ),
         parts=(("videoconvert", "gstreamer1.0-plugins-base"), ("x265enc", "gstreamer1.0-plugins-bad")),
         latency_frames=1,
+        nominal_rate=Fraction(30),
     )

@@ -11,24 +11,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
-import gi
-
-gi.require_version("Gst", "1.0")
-gi.require_version("GstApp", "1.0")
-gi.require_version("GstVideo", "1.0")
-from gi.repository import Gst, GstApp, GstVideo  # noqa: E402
-
-from firmware.errors import MediaUnreadable, PartMissing, PipelineDied  # noqa: E402
-from firmware.media.nal import has_idr  # noqa: E402
-from firmware.pipeline.gst_buffer import push_nv12  # noqa: E402
-from hw.ports import U8, AccessUnit, StreamFormat  # noqa: E402
-
-assert GstApp is not None  # imported for its overrides: appsrc and appsink get their methods from it
+from firmware.errors import MediaUnreadable, PartMissing, PipelineDied
+from firmware.media.nal import has_idr, without_parameter_sets
+from firmware.pipeline.gst import Gst, GstVideo, error_of, init
+from firmware.pipeline.gst_buffer import push_nv12
+from hw.ports import U8, AccessUnit, StreamFormat
 
 PUSH_TIMEOUT_S = 5.0
-OPEN_TIMEOUT_S = 10.0
+# Software encoders move their times to 1000 h so that none is negative; until the first frame is out, GStreamer 1.22
+# then applies keyframe requests to the wrong frame. Times that are later already are left alone.
+_STREAM_START_NS = 1001 * 3600 * 1_000_000_000
+_ROUNDING_NS = 500_000  # an encoder may keep its times in microseconds or coarser; ours are kept exactly
 _PARSERS = {
     "h264": "h264parse config-interval=0 ! video/x-h264,stream-format=avc,alignment=au",
     "h265": "h265parse config-interval=0 ! video/x-h265,stream-format=hvc1,alignment=au",
@@ -53,6 +49,8 @@ class EncoderSpec:
     chain: str
     parts: tuple[tuple[str, str], ...]
     latency_frames: int
+    nominal_rate: Fraction = Fraction(0)
+    """Said to the encoder in place of a variable rate, for its bitrate only; 0 where it can do without."""
 
 
 class GstEncoder:
@@ -71,8 +69,8 @@ class GstEncoder:
         self._slots = threading.Semaphore(0)
         self._pipeline: Any = None
         self._codec_config = b""
-        self._first_pts_ns = self._last_pts_ns = self._idr_pts_ns = self._longest_ns = -1
-        self._first_out_ns = -1
+        self._started = False
+        self._first_pts_ns = self._last_pts_ns = self._idr_pts_ns = self._longest_ns = 0
         self._force_next = True
 
     @property
@@ -82,14 +80,14 @@ class GstEncoder:
 
     def open(self, fmt: StreamFormat) -> None:
         """Start. Raises PartMissing (naming element and package) or PipelineDied (the encoder refuses the format)."""
-        Gst.init(None)
+        init()
         spec = self._spec_for(fmt)
         require_elements(spec.name, (*spec.parts, _PARSER_PARTS[spec.codec]))
         self._codec, self._width, self._height = spec.codec, fmt.coded_width, fmt.coded_height
         self._frame_bytes = fmt.frame_bytes
         self._pipeline = Gst.parse_launch(
-            f"appsrc name=src caps={raw_caps(fmt)} format=time is-live=false do-timestamp=false block=false"
-            " max-buffers=0 max-bytes=0 max-time=0 stream-type=stream"
+            f"appsrc name=src caps={raw_caps(fmt, fmt.rate or spec.nominal_rate)} format=time is-live=false"
+            " do-timestamp=false block=false max-buffers=0 max-bytes=0 max-time=0 stream-type=stream"
             f" ! {spec.chain} ! {_PARSERS[spec.codec]}"
             # Unbounded by itself; what is inside is bounded by push(), and one unit comes for each push.
             " ! appsink name=sink sync=false max-buffers=0 drop=false enable-last-sample=false wait-on-eos=false"
@@ -106,27 +104,22 @@ class GstEncoder:
     def push(self, data: U8, pts_ns: int, *, release: Callable[[], None]) -> None:
         """Give one frame; see hw.ports.Encoder. Raises PipelineDied, or MediaUnreadable when time goes backwards.
 
-        When it raises, the frame was not taken and `release` is not called.
+        `release` is called exactly once, also when this raises.
         """
-        if self._pipeline is None:
-            raise PipelineDied(f"The encoder {self.name} is closed")
-        if data.nbytes != self._frame_bytes or not data.flags.c_contiguous:
-            raise ValueError(f"a frame has {data.nbytes} bytes, {self._frame_bytes} in one piece are expected")
-        self._wait_for_slot()
+        try:
+            self._check(data, pts_ns)
+            self._wait_for_slot()
+        except BaseException:
+            release()
+            raise
         with self._lock:
-            if pts_ns <= self._last_pts_ns and self._first_pts_ns >= 0:
-                self._slots.release()
-                raise MediaUnreadable(
-                    f"A picture's time ({pts_ns} ns) is not after the one before it ({self._last_pts_ns} ns)"
-                )
-            if self._first_pts_ns < 0:
-                self._first_pts_ns = self._last_pts_ns = self._idr_pts_ns = pts_ns
+            if not self._started:
+                self._started, self._first_pts_ns, self._last_pts_ns, self._idr_pts_ns = True, pts_ns, pts_ns, pts_ns
             idr = self._wants_idr(pts_ns)
             self._inside.append((pts_ns, idr))
-        stream_ns = pts_ns - self._first_pts_ns
-        if idr and stream_ns > 0:
-            # Sent ahead with the frame's time: the encoder's base class applies it to exactly that frame. Not for
-            # the first frame, an IDR anyway: GStreamer 1.22 then takes its time for 1000 h and ignores all later ones.
+        stream_ns = pts_ns - self._first_pts_ns + _STREAM_START_NS
+        if idr:
+            # Sent ahead with the frame's time: the encoder's base class applies it to exactly that frame.
             self._encoder_pad.send_event(GstVideo.video_event_new_upstream_force_key_unit(stream_ns, False, 0))
 
         def released() -> None:
@@ -174,11 +167,22 @@ class GstEncoder:
 
     # ---- inside ----------------------------------------------------------------------------------
 
+    def _check(self, data: U8, pts_ns: int) -> None:
+        if self._pipeline is None:
+            raise PipelineDied(f"The encoder {self.name} is closed")
+        if data.nbytes != self._frame_bytes or not data.flags.c_contiguous:
+            raise ValueError(f"a frame has {data.nbytes} bytes, {self._frame_bytes} in one piece are expected")
+        if self._started and pts_ns <= self._last_pts_ns:
+            raise MediaUnreadable(
+                f"A picture's time ({pts_ns} ns) is not after the one before it ({self._last_pts_ns} ns)"
+            )
+
     def _wants_idr(self, pts_ns: int) -> bool:
         """Is this frame the last that can be an IDR in time, given the longest wait between frames since the last?"""
         self._longest_ns = max(self._longest_ns, pts_ns - self._last_pts_ns)
+        # A microsecond of patience: 33.333334 ms must not cost a second of 30 frames its last one.
         self._last_pts_ns = pts_ns
-        if not self._force_next and pts_ns + self._longest_ns - self._idr_pts_ns <= self._idr_interval_ns:
+        if not self._force_next and pts_ns + self._longest_ns - self._idr_pts_ns <= self._idr_interval_ns + 1000:
             return False
         self._force_next, self._idr_pts_ns, self._longest_ns = False, pts_ns, 0
         return True
@@ -207,12 +211,12 @@ class GstEncoder:
         if not self._inside:
             raise PipelineDied(f"The encoder {self.name} gave more pictures than it got", **_STUCK)
         pts_ns, asked_idr = self._inside.popleft()
-        if self._first_out_ns < 0:
-            self._first_out_ns = buffer.pts  # x264enc adds a constant of 1000 hours
-        if buffer.pts - self._first_out_ns != pts_ns - self._first_pts_ns:
+        if abs(buffer.pts - (pts_ns - self._first_pts_ns + _STREAM_START_NS)) > _ROUNDING_NS:
             raise PipelineDied(f"The encoder {self.name} lost or reordered a picture at {pts_ns} ns", **_STUCK)
         data = buffer.extract_dup(0, buffer.get_size())
         keyframe = has_idr(self._codec, data)
+        if keyframe:
+            data = without_parameter_sets(self._codec, data)
         if keyframe != asked_idr:
             raise PipelineDied(
                 f"The encoder {self.name} {'made an unasked' if keyframe else 'ignored the asked'} keyframe"
@@ -223,15 +227,14 @@ class GstEncoder:
     def _raise_bus_error(self, wait_s: float = 0) -> None:
         message = self._bus.timed_pop_filtered(round(wait_s * 1e9), Gst.MessageType.ERROR)
         if message is not None:
-            error, _ = message.parse_error()
-            raise PipelineDied(f"The encoder {self.name} failed: {error.message}", **_STUCK)
+            raise PipelineDied(f"The encoder {self.name} failed: {error_of(message)[2]}", **_STUCK)
 
 
-def raw_caps(fmt: StreamFormat) -> str:
+def raw_caps(fmt: StreamFormat, rate: Fraction) -> str:
     """Caps of the scrubbed frames: NV12, limited BT.709, even size; rate 0/1 says variable."""
     return (
         f"video/x-raw,format=NV12,width={fmt.coded_width},height={fmt.coded_height},"
-        f"framerate={fmt.rate.numerator}/{fmt.rate.denominator},"
+        f"framerate={rate.numerator}/{rate.denominator},"
         "colorimetry=bt709,chroma-site=mpeg2,interlace-mode=progressive,pixel-aspect-ratio=1/1"
     )
 

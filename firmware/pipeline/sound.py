@@ -5,27 +5,23 @@ Knows nothing of consent: whoever makes a SoundEncoder has the consent lock's wo
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 
-import gi
 import numpy as np
 
-gi.require_version("Gst", "1.0")
-gi.require_version("GstApp", "1.0")
-from gi.repository import Gst, GstApp  # noqa: E402
-
-from firmware import config  # noqa: E402
-from firmware.errors import MediaUnreadable, PipelineDied  # noqa: E402
-from firmware.pipeline.gst_encoder import require_elements  # noqa: E402
-from firmware.pipeline.pcm_line import RATE_HZ, Pcm, PcmLine, mute  # noqa: E402
-from hw.ports import SoundChunk, SoundPacket  # noqa: E402
+from firmware import config
+from firmware.errors import MediaUnreadable, PipelineDied
+from firmware.pipeline.gst import Gst, error_of, init
+from firmware.pipeline.gst_encoder import require_elements
+from firmware.pipeline.pcm_line import RATE_HZ, Pcm, PcmLine, mute
+from hw.ports import SoundChunk, SoundPacket
 
 __all__ = ["SoundEncoder", "mute"]
-assert GstApp is not None  # imported for its overrides
 
 PUSH_TIMEOUT_S = 5.0
 _MAX_QUEUED_BYTES = 4_000_000  # about 20 s of stereo
@@ -94,7 +90,7 @@ class SoundEncoder:
 
     def open(self) -> None:
         """Start. Raises PartMissing (naming element and package)."""
-        Gst.init(None)
+        init()
         require_elements(self.name, self._spec.parts)
         self._pipeline = Gst.parse_launch(
             f"appsrc name=src caps=audio/x-raw,format=S16LE,layout=interleaved,rate={RATE_HZ},channels={self._channels}"
@@ -201,10 +197,11 @@ class SoundEncoder:
         if self._cfg.codec == "aac":
             data = caps.get_value("codec_data")
             return bytes(data.extract_dup(0, data.get_size()))
-        header = caps.get_value("streamheader")
-        head = header[0] if not isinstance(header, Gst.Buffer) else header
-        opus_head = head.extract_dup(0, head.get_size())
-        channels, pre_skip = opus_head[9], struct.unpack_from("<H", opus_head, 10)[0]
+        # PyGObject cannot read an array of buffers out of caps; their text form is in hexadecimal.
+        found = re.search(r"streamheader=\(buffer\)<\s*([0-9a-f]{38,})", caps.to_string())
+        if found is None:
+            raise PipelineDied(f"The sound encoder {self.name} gave no header", **_STUCK)
+        channels, pre_skip = struct.unpack_from("<9xBH", bytes.fromhex(found[1]))
         if pre_skip != self._spec.priming or channels != self._channels:
             raise PipelineDied(f"The sound encoder {self.name} has a delay of {pre_skip} samples, which is unknown")
         # dOps (Opus in ISOBMFF 4.3.2), big-endian; pre-skip 0, for the priming is already taken out.
@@ -213,8 +210,7 @@ class SoundEncoder:
     def _raise_bus_error(self, wait_s: float = 0) -> None:
         message = self._bus.timed_pop_filtered(round(wait_s * 1e9), Gst.MessageType.ERROR)
         if message is not None:
-            error, _ = message.parse_error()
-            raise PipelineDied(f"The sound encoder {self.name} failed: {error.message}", **_STUCK)
+            raise PipelineDied(f"The sound encoder {self.name} failed: {error_of(message)[2]}", **_STUCK)
 
 
 def _zeros(samples: int, channels: int) -> Pcm:

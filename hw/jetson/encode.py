@@ -5,6 +5,8 @@ Written after NVIDIA's documentation and the facts in the design; not yet run on
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from firmware import config
 from firmware.pipeline.gst_encoder import EncoderSpec
 from hw.ports import StreamFormat
@@ -31,4 +33,5 @@ def jetson_spec(cfg: config.Encode, fmt: StreamFormat) -> EncoderSpec:
         ),
         parts=(("nvvidconv", _PACKAGE), (element, _PACKAGE)),
         latency_frames=4,
+        nominal_rate=Fraction(30),
     )

@@ -1,0 +1,71 @@
+"""A plain MP4 from a recording's records. A half export never bears the export's name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from firmware.durable import place_durably
+from firmware.errors import DiskFault
+from firmware.media.progressive import ProgressiveWriter
+from firmware.messages import Fragment, StreamInfo
+from hw.disk import disk_fault
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was written."""
+
+    frames: int
+    fragments: int
+    size_bytes: int
+
+
+def export_mp4(
+    items: Iterable[object], out_path: str, *, force: bool = False,
+    progress: Callable[[Fragment], None] | None = None,
+) -> ExportResult:
+    """Write the StreamInfo and Fragment records among `items` (in order) as one plain MP4 at `out_path`.
+
+    Written under a temporary name in the same folder, synced, then named; on any failure the temporary file is
+    removed. An existing file stays unless `force`. `progress` is called after each fragment.
+    Raises DiskFault (full, read-only, name taken), MediaUnreadable, FormatChanged, and whatever `items` raises.
+    """
+    if os.path.lexists(out_path) and not force:
+        raise _taken(out_path)
+    folder, name = os.path.split(os.path.abspath(out_path))
+    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.partial")
+    fragments = 0
+    try:
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "wb", buffering=1 << 20) as file:
+                writer = ProgressiveWriter(file)
+                for item in items:
+                    if isinstance(item, StreamInfo):
+                        writer.begin(item.init_segment)
+                    elif isinstance(item, Fragment):
+                        writer.add(item.data)
+                        fragments += 1
+                        if progress is not None:
+                            progress(item)
+                size = writer.finish()
+        except OSError as error:
+            raise disk_fault(error, out_path, "exporting to") from error
+        try:
+            place_durably(temporary, out_path, exclusive=not force)
+        except FileExistsError as error:
+            raise _taken(out_path) from error
+        return ExportResult(writer.frames, fragments, size)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _taken(path: str) -> DiskFault:
+    return DiskFault(
+        f"{path} exists already", meaning="It was left as it is", todo="choose another name, or say --force"
+    )
