@@ -55,13 +55,21 @@ def _encoder(cfg: Config) -> str:
 
 
 def _detectors(cfg: Config) -> str:
-    from firmware.pipeline.detect.build import build_detectors
+    from firmware.pipeline.detect import models
+    from firmware.pipeline.detect.faces import FaceDetector
+    from firmware.pipeline.detect.text import TextDetector
 
-    detectors = build_detectors(cfg.detect, cfg.paths.models_dir)
-    if not detectors:
+    ready = []
+    if cfg.detect.faces:
+        FaceDetector(models.load(cfg.paths.models_dir, models.FACES), cfg.detect)
+        ready.append("faces")
+    if cfg.detect.text:
+        TextDetector(models.load(cfg.paths.models_dir, models.TEXT), cfg.detect)
+        ready.append("text")
+    if not ready:
         raise PartMissing("no detector is configured", meaning="Every frame would be filled",
                           todo="set detect.faces and detect.text")  # fmt: skip
-    return ", ".join(detector.kind for detector in detectors) + f" on {cfg.detect.provider}, models match their hashes"
+    return f"{' and '.join(ready)} on {cfg.detect.provider}, models match their hashes"
 
 
 def _recipients(cfg: Config) -> str:

@@ -62,9 +62,12 @@ def record(
     stop_event: threading.Event,
     *,
     disk: Disk | None = None,
+    replay_detections: str = "",
+    save_detections: str = "",
 ) -> RecordResult:
     """Record `source_uri` into one sealed file in `out_dir`, until its end, `seconds`, or `stop_event`.
 
+    `replay_detections` and `save_detections` name files of detections, for benchmarks.
     Whatever goes wrong, what was recorded until then is sealed and the error's text names the file.
     Raises Refused (no consent), KeyFault, DiskFault, and the pipeline's own errors.
     """
@@ -77,6 +80,7 @@ def record(
     configure = Configure(
         source=replace(cfg.source, uri=source_uri), encode=cfg.encode, sound=cfg.sound, detect=cfg.detect,
         models_dir=cfg.paths.models_dir, sound_allowed=consent.audio, max_seconds=seconds,
+        replay_detections=replay_detections, record_detections=save_detections,
     )
     items = pictures(
         configure, lambda: stop_event.is_set() or run.must_stop,
