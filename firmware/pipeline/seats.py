@@ -50,9 +50,15 @@ def _replay(kind: DetectorKind, recorded: Any) -> tuple[Callable[..., Any], Work
 
 def _real(kind: DetectorKind, cfg: Configure, fmt: StreamFormat) -> tuple[Callable[..., Any], Worker]:
     # Imported here: a replay needs neither the models nor ONNX Runtime.
-    from firmware.pipeline.detect.models import make_detector
+    from firmware.pipeline.detect import models
+    from firmware.pipeline.detect.faces import FaceDetector
+    from firmware.pipeline.detect.text import TextDetector
 
-    detector = make_detector(kind, cfg.detect, cfg.models_dir, fmt.coded_width, fmt.coded_height)
+    detector: FaceDetector | TextDetector
+    if kind == "face":
+        detector = FaceDetector(models.load(cfg.models_dir, models.FACES), cfg.detect)
+    else:
+        detector = TextDetector(models.load(cfg.models_dir, models.TEXT), cfg.detect)
     worker = DetectorWorker(
         detector, width=fmt.coded_width, height=fmt.coded_height, queue_bound=LIVE_QUEUE if fmt.live else FILE_QUEUE
     )
