@@ -33,7 +33,8 @@ from firmware.recorder.journal import Journal
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
 
 DEVICE = "or-1"
-QUICK = Timing(first_retry_s=0.05, most_retry_s=0.4, answer_timeout_s=1.0, ack_timeout_s=3.0)
+QUICK = Timing(first_retry_s=0.05, most_retry_s=0.4, answer_timeout_s=1.0, ack_timeout_s=3.0,
+               nobody_retry_s=0.2)
 
 
 def free_port() -> int:
@@ -88,6 +89,11 @@ class Mosquitto:
             self._process.send_signal(number)
             self._process.wait(10)
             self._process = None
+
+    def reload(self) -> None:
+        """Have it read its access rules again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     def pause(self, on: bool) -> None:
         """A broker that is there and does nothing."""

@@ -94,7 +94,12 @@ class Agent:
             delivery.give_back()
 
     def _goodbye(self, session: Session, delivery: Delivery) -> None:
-        """Say offline; where the broker does not confirm it in time, its will says so instead."""
+        """Tell what there still is to tell, then say offline; where the broker does not confirm that in time, the will
+        says so instead."""
+        deadline_s = time.monotonic() + self._timing.goodbye_s
+        while not delivery.all_told and time.monotonic() < deadline_s:
+            session.step(self._timing.tick_s)
+            delivery.step()
         delivery.status(self._status("offline", "stopped"))
         deadline_s = time.monotonic() + self._timing.goodbye_s
         while not delivery.status_known and time.monotonic() < deadline_s:

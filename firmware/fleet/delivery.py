@@ -38,6 +38,8 @@ class Delivery:
         self._statuses: set[int] = set()
         self._states: set[int] = set()
         self._sent_n = 0
+        self._nobody_listens = False
+        self._events_from_s = float("-inf")
         self._last_state: State | None = None
         self._state_at_s = self._health_at_s = float("-inf")
         self._moved_s = time.monotonic()
@@ -54,6 +56,12 @@ class Delivery:
     def status_known(self) -> bool:
         """Whether the broker has every status that was published here."""
         return not self._statuses
+
+    @property
+    def all_told(self) -> bool:
+        """Whether everything there is has been sent and acknowledged, or nobody listens."""
+        behind = self._outbox.last_n > self._sent_n and not self._nobody_listens
+        return not (behind or self.in_flight or self._desk.answers)
 
     def step(self) -> None:
         """Send what there is to send and the connection can take. Raises BrokerFault, DiskFault."""
@@ -72,7 +80,7 @@ class Delivery:
     def settle(self) -> None:
         """Take note of what the broker has acknowledged. Raises DiskFault."""
         while self._session.acked:
-            number = self._session.acked.popleft()
+            number, heard = self._session.acked.popleft()
             if not any(number in kind for kind in (self._events, self._answers, self._statuses, self._states)):
                 continue  # health, QoS 0: paho reports it as soon as it is written, so it is no sign of life
             self._moved_s = time.monotonic()
@@ -80,7 +88,17 @@ class Delivery:
             self._statuses.discard(number)
             self._states.discard(number)
             if number in self._events:
-                self._outbox.acknowledged(self._events.pop(number))
+                self._event_settled(self._events.pop(number), heard)
+
+    def _event_settled(self, n: int, heard: bool) -> None:
+        """Forget an event that the broker took; keep one that it threw away because nobody has subscribed yet."""
+        if heard:
+            self._outbox.acknowledged(n)
+            self._nobody_listens = False
+        else:
+            self._nobody_listens = True
+            self._sent_n = min(self._sent_n, n - 1)
+            self._events_from_s = time.monotonic() + self._timing.nobody_retry_s
 
     def give_back(self) -> None:
         """The connection is gone: unacknowledged answers go back to be sent again; events are in the outbox anyway."""
@@ -118,6 +136,8 @@ class Delivery:
 
     def _send_events(self) -> None:
         room = self._window - self.in_flight
+        if self._nobody_listens:  # one at a time, and not before the others have come back, so that the order holds
+            room = 0 if self._events or time.monotonic() < self._events_from_s else min(room, 1)
         if room <= 0 or self._outbox.last_n <= self._sent_n:
             return
         for n, payload in self._outbox.after(self._sent_n, room):

@@ -132,7 +132,8 @@ class Outbox:
             if db.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("the check of the file failed")
             db.executescript(_SCHEMA)
-            db.execute("SELECT n, seq, payload FROM waiting LIMIT 1").fetchall()
+            if [row[1] for row in db.execute("PRAGMA table_info(waiting)")] != ["n", "seq", "payload"]:
+                raise sqlite3.DatabaseError("the file is another database")
         except sqlite3.Error:
             db.close()
             raise

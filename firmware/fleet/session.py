@@ -27,6 +27,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _CONNACK_TIMEOUT_S = 10.0
 _DO_NOT_SEND_RETAINED = 2
 _WITH_WILL = 0x04  # DISCONNECT reason: end the session, and publish the will all the same
+_NOBODY_LISTENS = 0x10  # PUBACK reason: taken, and thrown away for want of a subscription
 _MAX_INBOX = 200
 
 log = get_logger("broker")
@@ -54,8 +55,8 @@ class Session:
         self._connack: ReasonCode | None = None
         self._ended_by_broker = ""
         self._connected = False
-        self.acked: deque[int] = deque()
-        """Message numbers that the broker has acknowledged with success."""
+        self.acked: deque[tuple[int, bool]] = deque()
+        """(message number, whether anybody listens) of what the broker has taken, in order."""
         self.receive_maximum = 20
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
         self._client.connect_timeout = _CONNECT_TIMEOUT_S
@@ -181,7 +182,7 @@ class Session:
         if reason is not None and reason.is_failure:
             self._trouble = f"the broker {self._where} refused a message: {reason}"
         else:
-            self.acked.append(number)
+            self.acked.append((number, reason is None or reason.value != _NOBODY_LISTENS))
 
     def _on_subscribe(self, _c: Any, _u: Any, _number: int, reasons: list[ReasonCode], _p: Any) -> None:
         if any(reason.is_failure for reason in reasons):

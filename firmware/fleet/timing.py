@@ -16,6 +16,8 @@ class Timing:
     answer_timeout_s: float = 10.0
     ack_timeout_s: float = 20.0
     """A broker that acknowledges nothing for this long is given up."""
+    nobody_retry_s: float = 5.0
+    """Events that the broker had nobody to give to are offered again this often."""
     goodbye_s: float = 2.0
     byte_count_every_s: float = 1.0
     """A state that differs in its byte count alone is published this often."""
