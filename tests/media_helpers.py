@@ -158,9 +158,10 @@ def keyframes(probed: dict[str, Any]) -> list[int]:
 
 
 def decode_cleanly(path: Path) -> None:
-    """ffmpeg decodes every stream without a word."""
+    """ffmpeg decodes every stream without a word (and is told not to round times to the rate it guesses)."""
     done = subprocess.run(
-        ["ffmpeg", "-v", "warning", "-xerror", "-i", str(path), "-map", "0", "-f", "null", "-"],
+        ["ffmpeg", "-v", "warning", "-xerror", "-i", str(path), "-map", "0", "-enc_time_base:v", "-1", "-f", "null",
+         "-"],
         capture_output=True, text=True, timeout=60, check=False,
     )
     assert done.returncode == 0, done.stderr

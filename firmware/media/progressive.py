@@ -5,6 +5,7 @@ It neither names nor syncs files: firmware/export does.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from firmware.errors import FormatChanged, MediaUnreadable
@@ -13,6 +14,9 @@ from firmware.media.fmp4 import ParsedInit, SampleMeta, parse_fragment, parse_in
 from firmware.media.movie import Edit, movie_box, track_box
 from firmware.media.sample_tables import SampleTables
 from firmware.media.tracks import SoundTrack, VideoTrack
+
+_COARSE = 90_000
+"""Ticks a second where one picture stands for more than 745 s: such a gap can last 13 hours."""
 
 
 class ProgressiveWriter:
@@ -66,12 +70,15 @@ class ProgressiveWriter:
         """Write the index; returns the file's size in bytes. Raises MediaUnreadable when there is no picture."""
         if not self._video_tables.count:
             raise MediaUnreadable("There is no picture in this recording, so there is nothing to write")
+        if self._video_tables.too_long:
+            self._video_tables.rescale(self._video[0].timescale, _COARSE)
+            self._video = [replace(track, timescale=_COARSE) for track in self._video]
         scale = self._video[0].timescale
         parts = [(self._video_tables, self._video[0].timescale)]
         if self._sound_tables.count:
             parts.append((self._sound_tables, self._sound[0].rate_hz))
-        # Compare the tracks' first times as fractions, without rounding; the movie's ticks are the picture's.
-        zero = min(tables.first * scale // own for tables, own in parts)
+        # The movie counts in the picture's ticks, of which a sound tick is a whole number.
+        zero = min((tables.first * scale + own // 2) // own for tables, own in parts)
         traks, longest = [], 0
         for tables, own in parts:
             descriptions = self._video if tables is self._video_tables else self._sound

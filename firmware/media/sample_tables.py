@@ -23,7 +23,7 @@ class SampleTables:
         self._end = 0  # where the last sample ends, in ticks
         self._last_duration = 0
         self._sizes = array("I")
-        self._deltas = array("I")  # runs: count, duration, count, duration, ...
+        self._deltas = array("Q")  # runs: count, duration, count, duration, ...
         self._keys = array("I")
         self._chunk_at = array("Q")
         self._chunks = array("I")  # runs: first chunk, samples in it, description
@@ -55,10 +55,34 @@ class SampleTables:
         if not self._chunks or tuple(self._chunks[-2:]) != (len(samples), description):
             self._chunks.extend((len(self._chunk_at), len(samples), description))
 
+    @property
+    def too_long(self) -> bool:
+        """Does a sample last longer than 32 bits of ticks can say (745 s at the usual timescale)?"""
+        return max(self._deltas[1::2], default=0) > _U32_MAX
+
+    def rescale(self, old: int, new: int) -> None:
+        """Count in `new` ticks a second instead of `old`; each time is rounded by itself, so errors do not add up.
+
+        Raises MediaUnreadable when a sample is too long even so.
+        """
+        runs, start = self._deltas, self.first
+        self._deltas = array("Q")
+        for at in range(0, len(runs), 2):
+            for _ in range(runs[at]):
+                end = start + runs[at + 1]
+                self._push_delta(end * new // old - start * new // old)
+                start = end
+        self.first, self._end = self.first * new // old, start * new // old
+        if self.too_long:
+            raise MediaUnreadable(
+                "The recording stands still for longer than a plain MP4 can say",
+                meaning="The sealed recording is whole", todo="export the parts on their own",
+            )
+
     def boxes(self) -> bytes:
         """stts, stsc, stsz, stco or co64, and stss when not every sample is a sync sample."""
         tables = [
-            full_box("stts", 0, 0, _u32(len(self._deltas) // 2), _big_endian(self._deltas)),
+            full_box("stts", 0, 0, _u32(len(self._deltas) // 2), _big_endian(array("I", self._deltas))),
             full_box("stsc", 0, 0, _u32(len(self._chunks) // 3), _big_endian(self._chunks)),
             full_box("stsz", 0, 0, _u32(0), _u32(self.count), _big_endian(self._sizes)),
         ]
@@ -76,11 +100,6 @@ class SampleTables:
         duration = self._last_duration + start - self._end
         if duration <= 0:
             raise MediaUnreadable("The recording's time goes backwards between two fragments")
-        if duration > _U32_MAX:
-            raise MediaUnreadable(
-                "The recording stands still for longer than a plain MP4 can say",
-                meaning="The sealed recording is whole", todo="export the parts on their own",
-            )
         if duration != self._last_duration:
             self._deltas[-2] -= 1
             if not self._deltas[-2]:
