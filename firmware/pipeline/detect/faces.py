@@ -143,8 +143,7 @@ def best_of_each(boxes: Boxes, most_overlap: float = 0.3) -> Boxes:
     if not len(boxes):
         return boxes
     kept = cv2.dnn.NMSBoxes(boxes[:, :4].tolist(), boxes[:, 4].tolist(), 0.0, most_overlap)
-    best: Boxes = boxes[np.asarray(kept, dtype=int).reshape(-1)[:200]]
-    return best
+    return boxes[np.asarray(kept, dtype=np.intp).reshape(-1)[:200]]
 
 
 def agreed(passes: list[Boxes], threshold: float) -> Boxes:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from firmware.pipeline.detect.types import Region
 
 
 def at_most(most: int, regions: list[Region]) -> list[Region]:
-    """`regions` when there are at most `most`; else neighbours become the upright box around them, least waste first."""
+    """`regions` when there are at most `most`; else neighbours become the box around both, least waste first."""
     while len(regions) > most:
         row = sum(region.h for region in regions) / len(regions)
         upright = [around(region) for region in regions]
         upright.sort(key=lambda r: (r.kind, round((r.y + r.h / 2) / max(row, 1.0)), r.x))
         waste = [
             (_joined(one, other).w * _joined(one, other).h - one.w * one.h - other.w * other.h, index)
-            for index, (one, other) in enumerate(zip(upright, upright[1:], strict=False))
+            for index, (one, other) in enumerate(pairwise(upright))
         ]
         joined: set[int] = set()
         for _, index in sorted(waste):

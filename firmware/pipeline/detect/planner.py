@@ -76,7 +76,9 @@ class Planner:
         first_ns, last_ns = pts_ns - self._hold_ns, pts_ns + self._delay_ns
         found: list[Region] = []
         for looks in self._looks.values():
-            for index in range(bisect_left(looks, first_ns, key=_time_of), bisect_left(looks, last_ns + 1, key=_time_of)):
+            start = bisect_left(looks, first_ns, key=_time_of)
+            end = bisect_left(looks, last_ns + 1, key=_time_of)
+            for index in range(start, end):
                 # Two looks after the frame and before this one: what they did not see was not there yet.
                 unseen = index >= 2 and looks[index - 2].pts_ns > pts_ns
                 for sighting in looks[index].sightings:

@@ -36,7 +36,7 @@ def long_sides(profile: Literal["live", "thorough"], width: int, height: int) ->
     if profile == "live":
         return [min(LIVE_LONG_SIDE, max(longest, LIVE_LONG_SIDE // 2))]
     fine = max(longest, min(2 * longest, 1280))
-    return [fine, max(fine // 2, min(fine, 640))] if fine > 1.4 * 640 else [fine]
+    return [fine, fine // 2]
 
 
 class TextDetector:
