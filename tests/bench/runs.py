@@ -1,17 +1,21 @@
-"""One timed run of each way to encode a file: ffmpeg, GStreamer, the recorder with replayed and with real detections."""
+"""One timed run of each way to encode a file: ffmpeg, GStreamer, and the whole recorder."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from firmware.config import Encode
+from firmware.pipeline.encode import NO_OWN_IDR, x264_spec
+from hw.ports import StreamFormat
 
 
 @dataclass
@@ -48,22 +52,24 @@ def ffmpeg(clip: Path, frames: int, encode: Encode, out: Path) -> Run:
     )  # fmt: skip
 
 
-def gstreamer(clip: Path, frames: int, encode: Encode, out: Path, encoder: str) -> Run:
-    """(b) Plain encode with GStreamer; `encoder` is the very element string that the recorder uses."""
+def gstreamer(clip: Path, frames: int, encode: Encode, out: Path) -> Run:
+    """(b) Plain encode with GStreamer: the very encoder settings that the recorder uses, an IDR each second."""
+    fmt = StreamFormat(width=0, height=0, rate=Fraction(30), live=False)
+    encoder = x264_spec(encode, fmt).chain.replace(f"key-int-max={NO_OWN_IDR}", "key-int-max=30")
     return _timed(
-        ["gst-launch-1.0", "-q", "filesrc", f"location={clip}", "!", "decodebin", "!", "queue", "!", *encoder.split(),
-         "!", "h264parse", "!", "mp4mux", "!", "filesink", f"location={out}"],
+        ["gst-launch-1.0", "-q", "filesrc", f"location={clip}", "!", "decodebin", "!", "queue", "!",
+         *shlex.split(encoder), "!", "h264parse", "!", "mp4mux", "!", "filesink", f"location={out}"],
         frames,
     )  # fmt: skip
 
 
-def recorder(clip: Path, frames: int, out_dir: Path, public_key: Path, replay: Path | None, save: Path | None) -> Run:
-    """(c), (d) The whole recorder: scrub, encode, encrypt, sign, sync. `replay`: recorded detections, else real ones."""
+def recorder(clip: Path, out_dir: Path, public_key: Path, replay: Path | None, save: Path | None) -> Run:
+    """(c), (d) The whole recorder: scrub, encode, encrypt, sign, sync; with `replay`, no inference."""
     stats = out_dir / "stats.json"
     command = [sys.executable, "-m", "tests.bench.record_worker", str(clip), str(out_dir), str(public_key), str(stats)]
     command += ["--replay", str(replay)] if replay else []
     command += ["--save", str(save)] if save else []
-    run = _timed(command, frames)
+    run = _timed(command, 0)
     told = json.loads(stats.read_text())
     run.frames, run.stage_s, run.blanked = told["frames"], told["stage_s"], told["blanked"]
     for sealed in out_dir.glob("*.scrub"):

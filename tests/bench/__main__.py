@@ -1,0 +1,106 @@
+"""`make bench`: frames per second of plain encodes and of the whole recorder, as ratios of interleaved runs."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from firmware.config import Config
+from firmware.vault.keys import new_archive_key
+from tests.bench import clips, runs
+
+SIZES = {"1080p": (1920, 1080, 20.0), "4K": (3840, 2160, 8.0)}
+NAMES = {
+    "a": "(a) ffmpeg, plain encode",
+    "b": "(b) GStreamer, plain encode",
+    "c": "(c) recorder, replayed detections",
+    "d": "(d) recorder, detectors on the CPU",
+}
+console = Console(highlight=False, width=120)
+
+
+@dataclass
+class Figures:
+    """All runs of one way at one size."""
+
+    runs: list[runs.Run] = field(default_factory=list)
+
+    @property
+    def fps(self) -> float:
+        return statistics.median(run.fps for run in self.runs)
+
+
+def measure(size: str, rounds: int, work: Path, public_key: Path) -> dict[str, Figures]:
+    """Run a, b, c, d in turn, `rounds` times, so that a slow minute of the machine falls on all of them."""
+    width, height, seconds = SIZES[size]
+    clip = clips.make_clip(work / f"clip-{size}.mp4", width, height, seconds)
+    frames = round(seconds * 30)
+    encode = Config().encode
+    detections = work / f"detections-{size}"
+    sealed = work / "sealed"
+    sealed.mkdir(exist_ok=True)
+    if not detections.exists():
+        console.print(f"{size}: recording the detections to replay")
+        runs.recorder(clip, sealed, public_key, None, detections)
+    found = {way: Figures() for way in NAMES}
+    for number in range(rounds):
+        for way, run in (
+            ("a", lambda: runs.ffmpeg(clip, frames, encode, work / "plain.mp4")),
+            ("b", lambda: runs.gstreamer(clip, frames, encode, work / "plain.mp4")),
+            ("c", lambda: runs.recorder(clip, sealed, public_key, detections, None)),
+            ("d", lambda: runs.recorder(clip, sealed, public_key, None, None)),
+        ):
+            found[way].runs.append(run())
+            console.print(f"{size} round {number + 1}/{rounds} {NAMES[way]}: {found[way].runs[-1].fps:.1f} frames/s")
+    (work / "plain.mp4").unlink(missing_ok=True)
+    return found
+
+
+def report(size: str, found: dict[str, Figures]) -> None:
+    table = Table(title=f"{size}, {Config().encode.encoder} {Config().encode.preset}")
+    for column in ("way", "frames/s", "of (b), median [range]", "peak memory, largest process", "blanked"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    for way, figures in found.items():
+        ratios = [run.fps / base.fps for run, base in zip(figures.runs, found["b"].runs, strict=True)]
+        table.add_row(
+            NAMES[way],
+            f"{figures.fps:.1f}",
+            f"{statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]",
+            f"{max(run.peak_rss_bytes for run in figures.runs) / 1e6:.0f} MB",
+            str(sum(run.blanked for run in figures.runs)) if way in "cd" else "",
+        )
+    console.print(table)
+    stages = Table(title=f"{size}: busy time of each stage, share of the run's wall time")
+    stages.add_column("stage")
+    shown = [way for way in "cd" if found[way].runs[-1].stage_s]
+    for way in shown:
+        stages.add_column(f"({way})", justify="right")
+    for stage in sorted({name for way in shown for name in found[way].runs[-1].stage_s}):
+        cells = [found[way].runs[-1].stage_s.get(stage, 0.0) / found[way].runs[-1].seconds for way in shown]
+        stages.add_row(stage, *(f"{100 * cell:.0f} %" for cell in cells))
+    console.print(stages)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--work", type=Path, default=Path("bench-out"))
+    asked = parser.parse_args()
+    asked.work.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as keys:
+        public_key = Path(keys, "bench.pub")
+        new_archive_key(str(Path(keys, "bench.key")), str(public_key))
+        results = {size: measure(size, asked.rounds, asked.work, public_key) for size in asked.sizes}
+    for size, found in results.items():
+        report(size, found)
+
+
+if __name__ == "__main__":
+    main()
