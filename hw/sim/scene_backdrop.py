@@ -76,22 +76,19 @@ def _room(rng: np.random.Generator, width: int, height: int, scale: float) -> F3
 
 
 def _tray(rgb: F32, width: int, height: int, scale: float) -> None:
-    """A steel tray with clamps in the quiet part of the picture: nothing there identifies anybody."""
+    """A steel tray with a bowl and swabs in the quiet part of the picture: nothing there identifies anybody."""
     x, y, w, h = (part * side for part, side in zip(QUIET_BOX, (width, height) * 2, strict=True))
     x0, y0, x1, y1 = round(x + 0.08 * w), round(y + 0.12 * h), round(x + 0.92 * w), round(y + 0.88 * h)
-    sheen = np.linspace(132, 178, x1 - x0, dtype=np.float32)[None, :, None] + colour(0, 3, 6)
-    rgb[y0:y1, x0:x1] = sheen
+    rgb[y0:y1, x0:x1] = np.linspace(132, 178, x1 - x0, dtype=np.float32)[None, :, None] + colour(0, 3, 6)
     cv2.rectangle(rgb, (x0, y0), (x1, y1), (96, 100, 104), max(1, round(5 * scale)))
-    for number in range(5):
-        left = x0 + (number + 0.6) * (x1 - x0) / 5.4
-        for lean, shade in ((-0.012, 92), (0.012, 222)):
-            ends = (
-                (round(left), round(y0 + 0.12 * (y1 - y0))),
-                (round(left + lean * width), round(y1 - 0.18 * (y1 - y0))),
-            )
-            cv2.line(rgb, *ends, (shade, shade + 3, shade + 6), max(1, round(6 * scale)), cv2.LINE_AA)
-            ring = (ends[1][0], ends[1][1] + round(9 * scale))
-            cv2.circle(rgb, ring, max(2, round(10 * scale)), (shade, shade + 3, shade + 6), max(1, round(4 * scale)))
+    centre, radius = (round(x0 + 0.24 * (x1 - x0)), (y0 + y1) // 2), 0.36 * (y1 - y0)
+    for part, shade in ((1.0, 96), (0.93, 206), (0.86, 122), (0.5, 136)):
+        cv2.circle(rgb, centre, max(2, round(part * radius)), (shade, shade + 2, shade + 5), -1, cv2.LINE_AA)
+    for left, top, side, turn in ((0.56, 0.30, 0.34, 12.0), (0.76, 0.62, 0.40, -17.0)):
+        middle = (x0 + left * (x1 - x0), y0 + top * (y1 - y0))
+        corners = cv2.boxPoints((middle, (side * (y1 - y0), side * (y1 - y0)), turn)).astype(np.int32)
+        cv2.fillPoly(rgb, [corners], (222, 222, 214), cv2.LINE_AA)
+        cv2.polylines(rgb, [corners], True, (196, 198, 192), max(1, round(2 * scale)), cv2.LINE_AA)
 
 
 def _field(rng: np.random.Generator, under: F32, scale: float) -> list[F32]:
@@ -100,10 +97,10 @@ def _field(rng: np.random.Generator, under: F32, scale: float) -> list[F32]:
     x, y = np.meshgrid(np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32))
     fat, flesh = _clouds(rng, height, width, 26 * scale), _clouds(rng, height, width, 60 * scale)
     wet = _clouds(rng, height, width, 16 * scale)
-    radius = np.sqrt(x**2 + y**2) + 0.03 * flesh
-    red = colour(172, 46, 40) * (1 + 0.16 * flesh + 0.08 * fat)[..., None]
-    yellow = colour(214, 168, 92) * (1 + 0.07 * fat)[..., None]
-    rim = np.clip((radius - 0.62) * 8, 0, 1)[..., None]
+    radius = np.sqrt((0.88 * x + 0.42 * y) ** 2 + (2.5 * y - 1.0 * x) ** 2) + 0.04 * flesh  # a long, slanting opening
+    red = colour(172, 46, 40) * (1 + 0.07 * flesh + 0.07 * fat)[..., None]
+    yellow = colour(178, 108, 70) * (1 + 0.07 * fat)[..., None]
+    rim = np.clip((radius - 0.74) * 9, 0, 1)[..., None]
     tissue = (red * (1 - rim) + yellow * rim).astype(np.float32)
     inside = np.clip((0.90 - radius) * 14, 0, 1)[..., None].astype(np.float32)
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
