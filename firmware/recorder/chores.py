@@ -45,10 +45,7 @@ class Chores:
         self._disk_problem = ""
         self._looked_ns = clock.monotonic_ns()
         self._ended = threading.Event()
-
-    def start(self) -> None:
-        """Begin looking at the disk."""
-        threading.Thread(target=self._look, name="disk-space", daemon=True).start()
+        self._looker: threading.Thread | None = None
 
     def close(self) -> None:
         self._ended.set()
@@ -70,6 +67,7 @@ class Chores:
             paths = self._cfg.paths
             for folder in (paths.recordings_dir, paths.state_dir):
                 _make_private(folder)
+            self._start_looking()
             keys = Keys(device=DeviceKey.load_or_create(paths.state_dir))
             try:
                 keys.recipients = tuple(PublicKey.load(path) for path in self._cfg.recorder.recipients)
@@ -96,15 +94,24 @@ class Chores:
                 })
         self._report(t.Recovered(sum(1 for recovery in found if recovery.outcome == "closed")))
 
+    def _start_looking(self) -> None:
+        """Look once before the self-test is done, so that the first answer is there; then for ever."""
+        if self._looker is None:
+            self._look()
+            self._looker = threading.Thread(target=self._look_for_ever, name="disk-space", daemon=True)
+            self._looker.start()
+
+    def _look_for_ever(self) -> None:
+        while not self._ended.wait(LOOK_EVERY_S):
+            self._look()
+
     def _look(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._free_bytes = self._disk.free_bytes(self._cfg.paths.recordings_dir)
-                self._disk_problem = ""
-            except ScrubcamError as fault:
-                self._disk_problem = fault.what
-            self._looked_ns = self._clock.monotonic_ns()
-            self._ended.wait(LOOK_EVERY_S)
+        try:
+            self._free_bytes = self._disk.free_bytes(self._cfg.paths.recordings_dir)
+            self._disk_problem = ""
+        except ScrubcamError as fault:
+            self._disk_problem = fault.what
+        self._looked_ns = self._clock.monotonic_ns()
 
 
 def _make_private(folder: str) -> None:

@@ -114,7 +114,6 @@ class RecorderProcess:
 
     def run(self) -> None:
         """Until shut down. Everything that waits has a deadline in the machine."""
-        self._chores.start()
         self._watchdog.ready()
         self._feed(t.BootDone())
         try:
@@ -138,7 +137,7 @@ class RecorderProcess:
         if now - self._ticked_ns >= TICK_NS:
             self._ticked_ns = now
             self._watch_disk(now)
-            self._feed(t.ConditionsChanged(self._unmet(now)))
+            self._look_at_conditions()
             self._feed(t.Tick())
             self._reporter.health(self._state, self._keeper, self._chores.space()[0], self._preroll.span_ns)
             self._feed_watchdog(now)
@@ -194,6 +193,7 @@ class RecorderProcess:
                 self._feed(t.Alerted(f"{gesture.line}-stuck", f"the {gesture.line} contact does not open",
                                      cleared=gesture.kind == "unstuck"))
             elif (gesture.line, gesture.kind) in GESTURES:
+                self._look_at_conditions()
                 self._feed(t.Pressed(GESTURES[gesture.line, gesture.kind], new_recording_id()))
 
     def _read_commands(self) -> None:
@@ -208,6 +208,7 @@ class RecorderProcess:
         known = self._answers.get(command.id)
         if known is not None and command.verb != "status":
             return known
+        self._look_at_conditions()
         self._feed(t.Asked(command, new_recording_id()))
         reply = self._effects.take_reply()
         answer = Answer(command.id, reply.ok, self._state.name, reply.reason)
@@ -220,6 +221,9 @@ class RecorderProcess:
         if stalled_ns > HUNG_NS and session:
             self._feed(t.WriterFault(session.recording_id, f"disk: no answer for {HUNG_NS // t.SECOND} s"))
         self._feed(t.Alerted("disk-stalled", "the disk does not answer", cleared=stalled_ns <= STALLED_NS))
+
+    def _look_at_conditions(self) -> None:
+        self._feed(t.ConditionsChanged(self._unmet(self._clock.monotonic_ns())))
 
     def _unmet(self, now: int) -> tuple[str, ...]:
         cfg, keys = self._cfg, self._chores.keys

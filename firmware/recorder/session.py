@@ -235,10 +235,12 @@ class Session:
     def _fail(self, text: str) -> None:
         """Tell; and once more when asked to seal, since what is broken cannot be sealed here."""
         self._idle()
+        with self._changed:
+            self._overflowed = True  # nothing more is taken, so that what is queued next is the order to seal
+            self._queue.clear()
+            self._bytes = 0
         self._report(t.WriterFault(self.recording_id, text))
         with self._changed:
-            self._overflowed = True
-            self._queue.clear()
             self._changed.wait_for(lambda: self._abandoned or bool(self._queue))
             abandoned = self._abandoned
         if not abandoned:
