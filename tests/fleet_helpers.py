@@ -70,6 +70,7 @@ class Mosquitto:
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self._folder = free_port(), folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._ports = [self.port, *(int(line.split()[1]) for line in lines.splitlines() if line.startswith("listener"))]
         (folder / "mosquitto.conf").write_text(
             f"listener {self.port} 127.0.0.1\n{listener}\n{lines}\npersistence true\n"
             f"user {getpass.getuser()}\n"  # else root's broker becomes another user, who cannot write in the folder
@@ -81,7 +82,7 @@ class Mosquitto:
             self._process = subprocess.Popen(
                 ["mosquitto", "-c", str(self._folder / "mosquitto.conf")], stdout=log, stderr=log
             )
-        wait_for(self._listens, "mosquitto listens")
+        wait_for(lambda: all(map(_listens, self._ports)), "mosquitto listens")
         return self
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -100,10 +101,11 @@ class Mosquitto:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
 
-    def _listens(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
-        return False
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 class Link:

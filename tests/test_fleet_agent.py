@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,11 @@ def test_a_stopped_agent_tells_its_last_events_first(bench: Bench) -> None:
     stop = bench.agent()
     bench.listener.online()
     wait_for(lambda: bench.listener.states[-1:] and bench.listener.states[-1].recorder == "reachable", "reachable")
+    bench.broker.pause(True)
     sent = [bench.recorder.emit("sealed").id for _ in range(60)]
-    bench.recorder.down()
+    with closing(sqlite3.connect(bench.folder / "state" / "fleet" / "outbox.db")) as outbox:
+        wait_for(lambda: outbox.execute("SELECT seq FROM cursor").fetchone() == (60,), "all events in the outbox")
+    bench.broker.pause(False)
     stop()
     wait_for(lambda: bench.listener.statuses[-1].status == "offline", "the goodbye")
     assert [event.id for event in once(bench.listener.events)] == sent
