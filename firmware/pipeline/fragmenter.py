@@ -55,11 +55,11 @@ class Fragmenter:
         return ready
 
     def finish(self) -> list[Fragment]:
-        """What is left at the end, with all the sound that is left."""
-        if not self._samples:
+        """What is left at the end, with all the sound that is left: in a fragment without a picture if need be."""
+        if not self._samples and not self._sound:
             return []
-        last = self._samples[-1]
-        return [self._cut(last.pts_ns + last.duration_ns, all_sound=True)]
+        end = self._samples[-1] if self._samples else self._sound[-1]
+        return [self._cut(end.pts_ns + end.duration_ns, all_sound=True)]
 
     def _too_long(self, end_ns: int) -> bool:
         return end_ns - self._samples[0].pts_ns > self._fragment_ns + _SLACK_NS
@@ -73,7 +73,9 @@ class Fragmenter:
             self._seq, samples, [Sample(p.pts_ns, p.duration_ns, True, p.data) for p in sound],
             timescale=self._timescale, sound_rate_hz=self._sound_rate_hz,
         )
-        first = samples[0]
-        made = Fragment(self._seq, first.pts_ns, end_ns - first.pts_ns, first.keyframe, data, said)
+        start_ns = samples[0].pts_ns if samples else sound[0].pts_ns
+        made = Fragment(
+            self._seq, start_ns, end_ns - start_ns, bool(samples) and samples[0].keyframe, data, said
+        )
         self._seq += 1
         return made

@@ -64,7 +64,7 @@ def make(factory: str, **properties: Any) -> Any:
             todo="install the GStreamer plugin package that holds it",
         )
     for name, value in properties.items():
-        element.set_property(name.replace("_", "-"), value)
+        element.set_property(name.rstrip("_").replace("_", "-"), value)
     return element
 
 

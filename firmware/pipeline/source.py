@@ -10,7 +10,7 @@ from typing import Any
 
 from firmware import config
 from firmware.errors import MediaUnreadable, ScrubcamError, SourceMissing
-from firmware.pipeline.container import cut_short
+from firmware.pipeline.container import cut_short, lacks_index, varies
 from firmware.pipeline.gst import Gst, init, make
 from firmware.pipeline.source_gst import GstSource
 from hw.ports import FrameSource
@@ -49,7 +49,11 @@ def open_source(cfg: config.Source, sound: bool, sound_device: str = "") -> Fram
     if os.path.getsize(path) == 0:
         raise MediaUnreadable(f"{path} is empty (0 bytes)", meaning="There is nothing to record",
                               todo="check where the file came from")
-    return GstSource(path, partial(_file_head, path), live=False, sound=sound, why_cut=partial(cut_short, path))
+    if lacks_index(path):
+        raise MediaUnreadable(f"{path} has no index: it was cut short or never finished", meaning="Nothing is recorded",
+                              todo="copy it again, or repair it first")
+    return GstSource(path, partial(_file_head, path), live=False, sound=sound, why_cut=partial(cut_short, path),
+                     varies=partial(varies, path))
 
 
 def _mode_of(path: str) -> int:
@@ -63,12 +67,15 @@ def _mode_of(path: str) -> int:
     return mode
 
 
-def _file_head(path: str) -> Any:
-    return make("uridecodebin", uri=Gst.filename_to_uri(os.path.abspath(path)), force_sw_decoders=True)
+def _file_head(path: str, pipeline: Any) -> Any:
+    head = make("uridecodebin", uri=Gst.filename_to_uri(os.path.abspath(path)), force_sw_decoders=True)
+    pipeline.add(head)
+    return head
 
 
-def _rtsp_head(uri: str) -> Any:
+def _rtsp_head(uri: str, pipeline: Any) -> Any:
     head = make("uridecodebin", uri=uri, force_sw_decoders=True)
+    pipeline.add(head)
 
     def set_up(_head: Any, source: Any) -> None:
         source.set_property("latency", RTSP_LATENCY_MS)
@@ -78,8 +85,8 @@ def _rtsp_head(uri: str) -> Any:
     return head
 
 
-def _v4l2_head(device: str, cfg: config.Source) -> Any:
-    """v4l2src in the asked mode, decoded; one bin whose pads appear like those of uridecodebin."""
+def _v4l2_head(device: str, cfg: config.Source, pipeline: Any) -> Any:
+    """v4l2src in the asked mode, decoded."""
     init()
     mode = "".join(
         part for part, wanted in (
@@ -88,30 +95,15 @@ def _v4l2_head(device: str, cfg: config.Source) -> Any:
         ) if wanted
     )
     caps = ";".join(kind + mode for kind in ("video/x-raw", "image/jpeg", "video/x-h264", "video/x-h265"))
-    return _DecodingBin.of(make("v4l2src", device=device), make("capsfilter", caps=Gst.Caps.from_string(caps)))
-
-
-class _DecodingBin:
-    """`source ! filter ! decodebin` in a bin that shows decodebin's pads as its own."""
-
-    @staticmethod
-    def of(*elements: Any) -> Any:
-        decode = make("decodebin", force_sw_decoders=True)
-        whole = Gst.Bin.new(None)
-        chain = [*elements, decode]
-        for element in chain:
-            whole.add(element)
-        for left, right in itertools.pairwise(chain):
-            left.link(right)
-
-        def show(_decode: Any, pad: Any) -> None:
-            ghost = Gst.GhostPad.new(None, pad)
-            ghost.set_active(True)
-            whole.add_pad(ghost)
-
-        decode.connect("pad-added", show)
-        decode.connect("no-more-pads", lambda _decode: whole.no_more_pads())
-        return whole
+    chain = [
+        make("v4l2src", device=device), make("capsfilter", caps=Gst.Caps.from_string(caps)),
+        make("decodebin", force_sw_decoders=True),
+    ]
+    for element in chain:
+        pipeline.add(element)
+    for left, right in itertools.pairwise(chain):
+        left.link(right)
+    return chain[-1]
 
 
 def _explain_live(domain: str, code: int, text: str) -> ScrubcamError | None:

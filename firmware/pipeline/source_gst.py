@@ -31,17 +31,19 @@ _NS = 1_000_000_000
 
 
 class GstSource:
-    """A FrameSource over `head`: a bin or element whose pads appear as decoded pictures and sound.
+    """A FrameSource over a decodebin.
 
-    `make_head` makes it (a fresh one each time it is opened); `live` says whether time runs by itself. `sound_head`
-    is a description of a separate sound source ("alsasrc device=hw:1"), used when `sound` is asked for.
+    `make_head` puts source and decodebin into a pipeline and returns the decodebin; `live` says whether time runs by
+    itself. `sound_head` describes a separate sound source ("alsasrc device=hw:1"), used when `sound` is asked for.
+    `explain` may name a GStreamer error better; `why_cut` tells after the end whether the file was cut short.
     """
 
     def __init__(self, name: str, make_head: Any, *, live: bool, sound: bool, sound_head: str = "",
-                 lost_after_s: float = 1.5, explain: Any = None, why_cut: Any = None) -> None:
+                 lost_after_s: float = 1.5, explain: Any = None, why_cut: Any = None,
+                 varies: Any = None) -> None:
         self._name, self._make_head, self._live, self._sound = name, make_head, live, sound
         self._sound_head, self._lost_after_s, self._explain = sound_head, lost_after_s, explain
-        self._why_cut = why_cut
+        self._why_cut, self._varies = why_cut, varies
         self._pipeline: Any = None
         self._video_sink: Any = None
         self._sound_sink: Any = None
@@ -66,9 +68,9 @@ class GstSource:
         init()
         self._pipeline = Gst.Pipeline.new(None)
         self._pipeline.use_clock(Gst.SystemClock.obtain())  # CLOCK_MONOTONIC, never a sound card's
-        head = self._make_head()
-        self._pipeline.add(head)
+        head = self._make_head(self._pipeline)
         head.connect("pad-added", self._on_pad)
+        head.connect("autoplug-continue", self._wants_decoded)
         head.connect("no-more-pads", lambda _head: self._no_more_pads.set())
         if self._sound and self._sound_head:
             self._add_sound_head()
@@ -105,7 +107,8 @@ class GstSource:
         structure = self._caps.get_structure(0)
         known, num, den = structure.get_fraction("framerate")
         rate = Fraction(num, den) if known and num > 0 and den > 0 else Fraction(0)
-        self._period_ns = int(_NS / rate) if rate else 40_000_000
+        self._period_ns = int(_NS / rate) if rate else 40_000_000  # the average one when the rate varies
+        rate_varies = self._varies is not None and self._varies()
         total = 0
         if not self._live and rate:
             known, duration_ns = self._pipeline.query_duration(Gst.Format.TIME)
@@ -113,7 +116,7 @@ class GstSource:
         has_sound = self._sound_sink is not None
         self._last_seen = time.monotonic()
         self._format = StreamFormat(
-            layout.width, layout.height, rate, self._live,
+            layout.width, layout.height, Fraction(0) if rate_varies else rate, self._live,
             sound_rate_hz=SOUND_RATE_HZ if has_sound else 0, sound_channels=self._channels() if has_sound else 0,
             total_frames=total,
         )
@@ -143,14 +146,22 @@ class GstSource:
         caps = pad.get_current_caps() or pad.query_caps(None)
         structure = caps.get_structure(0)
         kind = structure.get_name()
-        if kind.startswith("video/x-raw"):
-            if self._video_sink is not None:
-                self._more_video = self._format is not None
-                return
+        if kind.startswith("video/x-raw") and self._video_sink is not None:
+            self._more_video = self._format is not None
+        if kind.startswith("video/x-raw") and self._video_sink is None:
             self._video_sink = self._chain(pad, self._video_elements(structure), self._sink(AHEAD_FRAMES, self._live))
         elif kind.startswith("audio/x-raw") and self._sound and not self._sound_head and self._sound_sink is None:
             known, channels = structure.get_int("channels")
             self._sound_sink = self._chain(pad, _sound_elements(channels if known else 2), self._sink(200, self._live))
+        else:
+            # A stream nobody takes would stop the others when it runs out first.
+            self._chain(pad, [], make("fakesink", sync=False, async_=False, enable_last_sample=False))
+
+    def _wants_decoded(self, _head: Any, _pad: Any, caps: Any) -> bool:
+        """What is not recorded is not decoded either: neither time nor a missing decoder is spent on it."""
+        kind = caps.get_structure(0).get_name() if caps.get_size() else ""
+        wanted = self._sound and not self._sound_head
+        return not (kind.startswith("text/") or (kind.startswith("audio/") and not wanted))
 
     def _video_elements(self, structure: Any) -> list[Any]:
         height = structure.get_int("height")[1]
