@@ -224,10 +224,11 @@ def test_a_whole_recording_by_an_unknown_device_is_not_trusted(tmp_path: Path) -
         assert (report.ok, report.trusted) == (True, True)
 
 
-def with_extra(data: bytes, kind: int, flags: int, payload: bytes = b"future") -> bytes:
+def with_extra(data: bytes, kind: int, flags: int, skip: int = 0) -> bytes:
     """The unfinished file `data` with one more record and a right signature after it."""
-    chain, number = data[-32:], len(list(spans(data)))
-    head = frame_head(kind, flags, number, b'{"new":1}', len(payload))
+    chain, number = data[-32:], len(list(spans(data))) + skip
+    payload = b"from a future version"
+    head = frame_head(kind, flags, number, b'{"pts_ns":1}', len(payload))
     chain2 = chain_next(chain, head, payload)
     meta = b'{"durable_bytes":0,"unix_s":0}'
     head2 = frame_head(RecordType.SIGNATURE, Flag.CRITICAL, number + 1, meta, 64)
@@ -247,7 +248,8 @@ def test_an_unknown_record_type_is_checked_and_skipped(tmp_path: Path) -> None:
 
 
 def test_a_critical_unknown_type_and_unknown_flags_are_refused(tmp_path: Path) -> None:
-    for kind, flags, words in ((999, 2, "newer"), (999, 4, "flags"), (RecordType.FRAGMENT, 0, "data|encrypted")):
+    for kind, flags, words in ((999, 2, "newer"), (999, 4, "flags"), (RecordType.NOTE, 0, "not encrypted"),
+                                (RecordType.FRAGMENT, 1, "public data")):
         path = write(str(tmp_path / "new.scrub"), with_extra(small(tmp_path, end=False), kind, flags))
         result = check(path)
         assert isinstance(result, VerifyReport)
@@ -256,14 +258,59 @@ def test_a_critical_unknown_type_and_unknown_flags_are_refused(tmp_path: Path) -
         (tmp_path / "abcdefgh.scrub").unlink()
 
 
+def test_a_number_left_out_is_found_even_when_it_is_signed(tmp_path: Path) -> None:
+    path = write(str(tmp_path / "skip.scrub"), with_extra(small(tmp_path, end=False), 999, 0, skip=1))
+    result = check(path)
+    assert isinstance(result, VerifyReport)
+    assert result.first_problem is not None
+    assert "stands where record" in result.first_problem.text
+
+
+def test_end_counts_that_do_not_fit_are_found_even_when_they_are_signed(tmp_path: Path) -> None:
+    data = small(tmp_path, end=False)
+    chain, number = data[-32:], len(list(spans(data)))
+    for fragments, state in ((2, "sealed"), (3, "damaged")):
+        meta = msgspec.json.encode(EndMeta("sealed", "", 0.0, 0, number + 1, fragments, 6, number + 1))
+        head = frame_head(RecordType.END, Flag.CRITICAL, number, meta, 64)
+        signature = device().sign(signed_bytes(chain, head))
+        path = write(str(tmp_path / "counts.scrub"), data + head + signature + chain_next(chain, head, signature))
+        result = check(path)
+        assert isinstance(result, VerifyReport)
+        assert (result.state, result.ok) == (state, state == "sealed")
+
+
+def test_an_altered_header_is_named_before_anything_is_opened(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    for old, new in ((b'"video":true', b'"video":null'), (b'"audio":true', b'"audio":fals'), (b"or-1", b"or-2")):
+        path = write(str(tmp_path / "header.scrub"), data.replace(old, new, 1))
+        with pytest.raises(DamagedRecording, match="header"):
+            Recording.open(path)
+
+
+def test_a_wrong_length_inside_the_file_is_not_taken_for_a_torn_end(tmp_path: Path) -> None:
+    data = small(tmp_path)
+    path = str(tmp_path / "length.scrub")
+    frames = list(spans(data))
+    for number, (_, start, _) in enumerate(frames[:-1]):
+        for at in (start + 17, start + 21):
+            changed = bytearray(data)
+            changed[at] |= 0x04
+            result = check(write(path, bytes(changed)))
+            assert isinstance(result, VerifyReport)
+            assert (result.state, result.records_after) == ("damaged", len(frames) - number - 1)
+            assert recover(path, device()).outcome == "damaged"
+            assert read(path) == bytes(changed)
+
+
 def test_an_unknown_version_says_so_and_recovery_leaves_it_alone(tmp_path: Path) -> None:
     data = bytearray(small(tmp_path))
     data[8:10] = struct.pack(">H", 2)
-    path = write(str(tmp_path / "v2.scrub"), bytes(data))
-    with pytest.raises(DamagedRecording, match=r"version 2\.0.*reads version 1"):
-        Recording.open(path)
-    assert recover(path, device()).outcome == "damaged"
-    assert read(path) == bytes(data)
+    for size in (len(data), header_end(bytes(data)), 40):
+        path = write(str(tmp_path / "v2.scrub"), bytes(data[:size]))
+        with pytest.raises(DamagedRecording, match=r"version 2\.0.*reads version 1"):
+            Recording.open(path)
+        assert recover(path, device()).outcome == "damaged"
+        assert read(path) == bytes(data[:size])
 
 
 def test_what_is_not_a_recording_says_so(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from firmware.durable import cut_and_append
 from firmware.errors import DiskFault, KeyFault
 from firmware.messages import Fragment
 from firmware.vault.format import RecordType
-from firmware.vault.keys import DeviceKey
+from firmware.vault.keys import DeviceKey, PrivateKey
 from firmware.vault.reader import Recording
 from firmware.vault.recover import recover, recover_all
 from firmware.vault.writer import RecordingWriter
@@ -29,9 +29,10 @@ from hw.sim.disk import SimDisk
 from tests.vault_helpers import archive, device, fragment, header, header_end, read, seal, spans, write
 
 
-def writer_on(disk: SimDisk | OsDisk, folder: Path | str, name: str = "r") -> RecordingWriter:
-    path = os.path.join(str(folder), name + ".scrub")
-    return RecordingWriter.create(disk, path, header(name), [archive().public], device())
+def writer_on(disk: SimDisk | OsDisk, folder: Path | str, others: int = 0) -> RecordingWriter:
+    path = os.path.join(str(folder), "r.scrub")
+    recipients = [archive().public, *(PrivateKey.generate().public for _ in range(others))]
+    return RecordingWriter.create(disk, path, header("r"), recipients, device())
 
 
 def fragments_of(path: str) -> list[Fragment]:
@@ -81,7 +82,7 @@ def test_a_power_cut_at_any_moment_keeps_all_that_was_synced(
         assert read(writer.path) == closed
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(16))
 def test_a_power_cut_while_the_recording_is_created(tmp_path: Path, seed: int) -> None:
     disk = SimDisk()
     disk.hang("sync")
@@ -89,7 +90,7 @@ def test_a_power_cut_while_the_recording_is_created(tmp_path: Path, seed: int) -
 
     def start() -> None:
         try:
-            writer_on(disk, tmp_path)
+            writer_on(disk, tmp_path, others=4)  # a header of several pages, each with a fate of its own
         except DiskFault as error:
             failed.append(error)
 
@@ -99,6 +100,7 @@ def test_a_power_cut_while_the_recording_is_created(tmp_path: Path, seed: int) -
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and not (path.exists() and path.stat().st_size):
         time.sleep(0.005)
+    time.sleep(0.02)
     disk.cut_power(random.Random(seed))
     thread.join(10)
     assert failed
@@ -129,6 +131,23 @@ def test_a_sync_that_hangs_blocks_only_itself_and_durable_bytes_stand_still(tmp_
     assert before < answers[0] < written, "the fragment appended during the sync is not covered by it"
     assert writer.seal("stopped") == os.path.getsize(writer.path)
     assert fragments_of(writer.path) == [fragment(0), fragment(1), fragment(2)]
+
+
+def test_a_recording_abandoned_in_a_hanging_sync_is_let_go_when_the_sync_returns(tmp_path: Path) -> None:
+    disk = SimDisk()
+    writer = writer_on(disk, tmp_path)
+    writer.append(fragment(0))
+    disk.hang("sync")
+    thread = threading.Thread(target=writer.sync)
+    thread.start()
+    thread.join(0.2)
+    writer.abandon()
+    assert thread.is_alive()
+    assert recover(writer.path, device()).outcome == "in-use"
+    disk.release()
+    thread.join(10)
+    assert recover(writer.path, device()).outcome == "closed"
+    assert fragments_of(writer.path) == [fragment(0)]
 
 
 def test_a_write_that_hangs_does_not_hide_the_durable_bytes(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import stat
 import struct
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,8 @@ def test_a_sealed_writer_takes_nothing_and_has_no_key(tmp_path: Path) -> None:
     assert durable == writer.durable_bytes == os.path.getsize(writer.path)
     assert not any(writer._content_key)
     assert writer._cipher is None
-    for ask in (lambda: writer.append(fragment(1)), writer.sync, lambda: writer.seal("again")):
+    asks: list[Callable[[], int]] = [lambda: writer.append(fragment(1)), writer.sync, lambda: writer.seal("again")]
+    for ask in asks:
         with pytest.raises(DiskFault, match="takes no more records"):
             ask()
     assert os.path.getsize(writer.path) == durable

@@ -161,7 +161,7 @@ class SimDisk:
 
 def tear(path: str, synced: int, written: int, rng: random.Random) -> None:
     """What a power cut leaves of a file: all of the first `synced` bytes, a random part of the rest."""
-    end = rng.randint(synced, written)
+    end = rng.choice((written, rng.randint(synced, written)))  # the length may reach the disk before the data
     os.truncate(path, end)
     with open(path, "r+b") as file:
         start = synced
