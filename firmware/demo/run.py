@@ -16,10 +16,14 @@ from firmware.demo.steps import StepFailed, Steps
 from firmware.demo.witness import MqttWitness, SocketWitness
 from firmware.errors import ScrubcamError
 
+PAGE_WIDTH = 120
+
 
 def run_demo(out_dir: Path, console: Console | None = None) -> int:
     """Stage, play, open and check one case; leaves the contact sheet, the MP4 and the sealed file in `out_dir`."""
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PAGE_WIDTH
     steps, began = Steps(console), time.monotonic()
     console.print("[bold]Scrubcam demo[/]: one operation on this PC, with a rendered scene, a simulated pedal and a "
                   "local broker. About a minute and a half.\n")

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware.errors import PartMissing
+from firmware.errors import DiskFault, PartMissing
 from firmware.paths import default_models_dir
 from firmware.vault.keys import new_archive_key
 
@@ -109,11 +109,17 @@ class Stage:
 
     @classmethod
     def set_up(cls, out: Path) -> Stage:
-        """Make folders, key and configuration. What an earlier demo left in `out` is replaced, and nothing else."""
+        """Make folders, key and configuration. What an earlier demo left in `out` is replaced, and nothing else.
+
+        Raises DiskFault.
+        """
         out = out.resolve()
-        out.mkdir(parents=True, exist_ok=True)
-        for name in LEFT_BEHIND:
-            (out / name).unlink(missing_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            for name in LEFT_BEHIND:
+                (out / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise DiskFault(f"{out} cannot be used: {error.strerror}", todo="say --out with another folder") from None
         device = Path(tempfile.mkdtemp(prefix="scrubcam-demo-"))
         for folder in ("recordings", "state", "run"):
             (device / folder).mkdir(mode=0o700)
