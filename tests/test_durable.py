@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware.durable import rename_durably, write_durably
+from firmware.durable import place_durably, rename_durably, write_durably
 from firmware.errors import DiskFault
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +44,28 @@ def test_a_failure_is_named_and_leaves_the_old_content(tmp_path: Path) -> None:
     with pytest.raises(DiskFault):
         write_durably(str(tmp_path / "folder"), b"x")
     assert os.listdir(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_place_gives_a_finished_file_its_name(tmp_path: Path, exclusive: bool) -> None:
+    (tmp_path / "part").write_bytes(b"new")
+    place_durably(str(tmp_path / "part"), str(tmp_path / "f"), exclusive=exclusive)
+    assert os.listdir(tmp_path) == ["f"]
+    (tmp_path / "part").write_bytes(b"newer")
+    if exclusive:
+        with pytest.raises(FileExistsError):
+            place_durably(str(tmp_path / "part"), str(tmp_path / "f"), exclusive=True)
+        assert (tmp_path / "f").read_bytes() == b"new"
+        assert (tmp_path / "part").read_bytes() == b"newer"
+    else:
+        place_durably(str(tmp_path / "part"), str(tmp_path / "f"), exclusive=False)
+        assert (tmp_path / "f").read_bytes() == b"newer"
+        assert os.listdir(tmp_path) == ["f"]
+
+
+def test_place_names_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DiskFault, match="does not exist"):
+        place_durably(str(tmp_path / "absent"), str(tmp_path / "f"), exclusive=True)
 
 
 def test_rename_does_not_replace(tmp_path: Path) -> None:

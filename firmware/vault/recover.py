@@ -109,7 +109,7 @@ def _recover(handle: int, path: str, device: DeviceKey, unix_s: Callable[[], flo
 
 
 def _no_header(handle: int, path: str, error: DamagedRecording) -> Recovery:
-    """The writer syncs the header before the first record: no record anywhere means it never got that far."""
+    """The writer syncs header and consent before any other record: none anywhere means it never got that far."""
     size = os.fstat(handle).st_size
     start = os.pread(handle, PREAMBLE.size, 0)
     other_version = start.startswith(MAGIC) and len(start) == PREAMBLE.size and PREAMBLE.unpack(start)[1] != VERSION

@@ -110,10 +110,9 @@ class RecordingWriter:
         except DiskFault:
             writer._drop_key()
             raise
-        # The header is on the disk before the first record: a torn header means that nothing follows it.
+        # All this is on the disk before any picture is written: a torn header means that the file holds nothing.
         with writer._lock:
             writer._write(stored + signature)
-            writer._sync_to(writer.written_bytes)
             writer.append(consent)
             writer.sync()
         return writer
