@@ -12,8 +12,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def report_error(error: ScrubcamError) -> None:
-    """One line: what happened, what it means, what to do."""
-    text = " ".join(str(error).split())
+    """What happened, what it means, what to do: one line, or one for each fault of a configuration."""
+    text = "\n  ".join(" ".join(line.split()) for line in str(error).splitlines())
     err.print(f"[bold red]scrubcam: {error.code}:[/] {escape(text)}")
 
 
