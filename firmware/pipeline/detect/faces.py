@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from firmware.config import Detect
 from firmware.pipeline.detect.boxes import envelopes, overlap
+from firmware.pipeline.detect.field import is_field
 from firmware.pipeline.detect.picture import Picture, network_input, scaled, take
 from firmware.pipeline.detect.runtime import Session, with_free_size
 from firmware.pipeline.detect.types import BadDetection, Region
@@ -23,6 +24,8 @@ CELL = 4
 """CenterFace answers once for every 4x4 pixels."""
 FAINT = 0.75
 """A hit this much below the threshold counts when another pass of the same frame agrees."""
+FIELD_ALONE, FIELD_FAINT = 2.0, 1.25
+"""The same two in a view of the operating field; a single pass never has a second opinion."""
 SIDE, UP, DOWN = 0.18, 0.35, 0.20
 """How much a box grows, in its own width and height: ears, cap, and the chin under a mask."""
 
@@ -86,9 +89,10 @@ class FaceDetector:
             found = self._pass(rgb, look)
             found[:, :4] *= prepared.width / rgb.shape[1]
             (lying if look.quarter else upright).append(found)
-        faces = agreed(upright, self._threshold)
+        alone, faint = (FIELD_ALONE, FIELD_FAINT) if is_field(prepared.y, prepared.uv) else (1.0, FAINT)
+        faces = agreed(upright, alone * self._threshold, faint * self._threshold)
         for found in lying:
-            sure = found[found[:, 4] >= self._threshold]
+            sure = found[found[:, 4] >= alone * self._threshold]
             faces = np.concatenate([faces, *(box[None] for box in sure if not near_any(box, faces))])
         regions = tuple(regions_of(envelopes(grown(faces)), prepared.width, prepared.height))
         self._last = (prepared, regions)
@@ -143,16 +147,18 @@ def best_of_each(boxes: Boxes, most_overlap: float = 0.3) -> Boxes:
     if not len(boxes):
         return boxes
     kept = cv2.dnn.NMSBoxes(boxes[:, :4].tolist(), boxes[:, 4].tolist(), 0.0, most_overlap)
-    return boxes[np.asarray(kept, dtype=np.intp).reshape(-1)[:200]]
+    best: Boxes = boxes[np.asarray(kept, dtype=np.intp).reshape(-1)[:200]]
+    return best
 
 
-def agreed(passes: list[Boxes], threshold: float) -> Boxes:
-    """Boxes at or above the threshold, and faint ones that a second pass saw too."""
+def agreed(passes: list[Boxes], alone: float, faint: float) -> Boxes:
+    """Boxes with a score of at least `alone`, and those of at least `faint` that a second pass saw so too."""
+    passes = [boxes[boxes[:, 4] >= faint] for boxes in passes]
     kept: list[Boxes] = []
     for index, boxes in enumerate(passes):
         others = [other for number, other in enumerate(passes) if number != index]
         for box in boxes:
-            if box[4] >= threshold or any(len(other) and overlap(box, other).max() >= 0.4 for other in others):
+            if box[4] >= alone or any(len(other) and overlap(box, other).max() >= 0.4 for other in others):
                 kept.append(box)
     return np.stack(kept) if kept else np.zeros((0, 5), np.float32)
 
@@ -170,7 +176,7 @@ def near_any(box: Boxes, faces: Boxes) -> bool:
 
 def grown(boxes: Boxes) -> Boxes:
     """From face to head."""
-    out = boxes.copy()
+    out: Boxes = boxes.copy()
     wide, high = boxes[:, 2], boxes[:, 3]
     out[:, 0] -= SIDE * wide
     out[:, 2] += 2 * SIDE * wide
@@ -182,7 +188,7 @@ def grown(boxes: Boxes) -> Boxes:
 def regions_of(boxes: Boxes, width: int, height: int) -> list[Region]:
     """Boxes cut to the picture; what is left of one outside it is nothing."""
     out = []
-    for x, y, w, h, score in boxes.astype(float):
+    for x, y, w, h, score in boxes.tolist():
         left, top, right, bottom = max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height))
         if right <= left or bottom <= top:
             continue

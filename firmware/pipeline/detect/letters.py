@@ -18,10 +18,13 @@ THINNEST = 4.0
 """Network pixels: under this a row of letters cannot be read."""
 STROKE = 24.0
 """Grey levels between neighbours that make the edge of a letter in print that is there to be read."""
-STROKES_LEAST = 0.12
+LETTERS_PX = 24.0
+STROKES_LEAST = 0.25
 """Share of a large word's pixels that lie on such an edge."""
 SMEARED = 0.2
 """Below this ratio of the weak to the strong gradient direction the whole picture is smeared by motion."""
+FLAT = 20.0
+"""Mean squared Sobel gradient of a picture that shows nothing but noise."""
 MOST_CONTOURS = 3000
 
 
@@ -104,7 +107,8 @@ def covered_share(word: Word, others: list[Word], width: int, height: int) -> fl
 def has_strokes(word: Word, grey: U8, ratio: float) -> bool:
     """Whether a word has the edges that large letters must have; a highlight or a smooth surface has not.
 
-    `grey` is the picture at frame pixels / `ratio`.
+    `grey` is the picture at frame pixels / `ratio`. The word is looked at as if it were LETTERS_PX tall, so that
+    thick and thin letters have the same share of edges.
     """
     points = word.corners() / ratio
     left, top = (max(int(v), 0) for v in points.min(axis=0))
@@ -114,6 +118,10 @@ def has_strokes(word: Word, grey: U8, ratio: float) -> bool:
         return False
     mine = np.zeros(patch.shape, np.uint8)
     cv2.fillPoly(mine, [np.round(points - [left, top]).astype(np.int32)], 1)
+    shrink = min(1.0, LETTERS_PX * ratio / word.high)
+    size = (max(3, round(patch.shape[1] * shrink)), max(3, round(patch.shape[0] * shrink)))
+    patch = np.asarray(cv2.resize(patch, size, interpolation=cv2.INTER_AREA), np.uint8)
+    mine = np.asarray(cv2.resize(mine, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     across = cv2.absdiff(patch[1:-1, 2:], patch[1:-1, :-2])
     down = cv2.absdiff(patch[2:, 1:-1], patch[:-2, 1:-1])
     edges = (np.maximum(across, down) > STROKE) & (mine[1:-1, 1:-1] > 0)
@@ -124,10 +132,13 @@ def smear(grey: U8) -> float:
     """Weak over strong eigenvalue of the picture's summed structure tensor: 1 no direction, 0 all in one.
 
     A camera or an object moving fast wipes out detail along its way only, so the ratio falls to 0.15 and less.
+    A picture with nothing in it has no direction either.
     """
     values = grey.astype(np.float32)
     across = cv2.Sobel(values, cv2.CV_32F, 1, 0)
     down = cv2.Sobel(values, cv2.CV_32F, 0, 1)
     xx, yy, xy = float((across * across).mean()), float((down * down).mean()), float((across * down).mean())
+    if xx + yy < FLAT:
+        return 1.0
     spread = float(np.sqrt((xx - yy) ** 2 + 4 * xy * xy))
-    return (xx + yy - spread) / (xx + yy + spread + 1e-6)
+    return (xx + yy - spread) / (xx + yy + spread)

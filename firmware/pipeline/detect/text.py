@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from firmware.config import Detect
+from firmware.pipeline.detect.field import is_field
 from firmware.pipeline.detect.letters import F32, SMEARED, Word, covered_share, has_strokes, smear, words
 from firmware.pipeline.detect.picture import Picture, network_input, scaled, take
 from firmware.pipeline.detect.runtime import Session
@@ -18,8 +19,11 @@ SMALL = 0.05
 """Of the shorter side of the frame: up to this height one pass is enough, a larger word must be confirmed."""
 LARGEST = 0.15
 """Of the shorter side: what is larger is a surface with a pattern, not writing that names a person."""
-SURE = 0.6
-"""Least mean probability of a word."""
+LARGEST_FIELD = 0.04
+"""In a view of the operating field: larger letters there are the maker's name on an instrument, which is not the
+patient's. What a video tower burns in is smaller."""
+SURE, SURE_FIELD = 0.65, 0.8
+"""Least mean probability of a word; highlights and folds in the operating field come close to it."""
 GROW, GROW_SMEARED = 1.8, 2.0
 FAINT, FAINT_SCORE = 0.15, 0.3
 """In a smeared picture letters cannot be told apart: any suspicion of this strength counts, at any size."""
@@ -58,17 +62,18 @@ class TextDetector:
         if self._last is not None and prepared.same_as(self._last[0]):
             return self._last[1]
         rgb = prepared.rgb()
-        smeared = smear(prepared.y) < SMEARED
+        field = is_field(prepared.y, prepared.uv)
+        smeared = not field and smear(prepared.y) < SMEARED
         found: list[list[Word]] = []
         suspected: list[Word] = []
         for long_side in long_sides(self._profile, prepared.width, prepared.height):
             small = scaled(rgb, long_side)
             chance = self._chances(small)
             ratio = prepared.width / small.shape[1]
-            found.append(words(chance, ratio, self._threshold, SURE))
+            found.append(words(chance, ratio, self._threshold, SURE_FIELD if field else SURE))
             if smeared:
                 suspected += [word.grown(GROW_SMEARED) for word in words(chance, ratio, FAINT, FAINT_SCORE)]
-        kept = [word.grown(GROW) for word in self._kept(found, prepared)] + suspected
+        kept = [word.grown(GROW) for word in _kept(found, prepared, LARGEST_FIELD if field else LARGEST)] + suspected
         regions = tuple(region for word in kept if (region := region_of(word, prepared.width, prepared.height)))
         self._last = (prepared, regions)
         return regions
@@ -81,23 +86,24 @@ class TextDetector:
             raise BadDetection("The text network answered with numbers that are not finite")
         return np.ascontiguousarray(chance)
 
-    def _kept(self, passes: list[list[Word]], picture: Picture) -> list[Word]:
-        """Small words as they are; large ones when they have strokes and, with several passes, two agree."""
-        shorter = min(picture.width, picture.height)
-        ratio = picture.width / picture.y.shape[1]
-        kept = []
-        for index, found in enumerate(passes):
-            others = [word for number, other in enumerate(passes) if number != index for word in other]
-            for word in found:
-                if word.high > LARGEST * shorter:
-                    continue
-                large = word.high > SMALL * shorter
-                if large and len(passes) > 1 and covered_share(word, others, picture.width, picture.height) < 0.5:
-                    continue
-                if large and not has_strokes(word, picture.y, ratio):
-                    continue
-                kept.append(word)
-        return kept
+
+def _kept(passes: list[list[Word]], picture: Picture, largest: float) -> list[Word]:
+    """Small words as they are; large ones when they have strokes and, with several passes, two agree."""
+    shorter = min(picture.width, picture.height)
+    ratio = picture.width / picture.y.shape[1]
+    kept = []
+    for index, found in enumerate(passes):
+        others = [word for number, other in enumerate(passes) if number != index for word in other]
+        for word in found:
+            if word.high > largest * shorter:
+                continue
+            large = word.high > SMALL * shorter
+            if large and len(passes) > 1 and covered_share(word, others, picture.width, picture.height) < 0.5:
+                continue
+            if large and not has_strokes(word, picture.y, ratio):
+                continue
+            kept.append(word)
+    return kept
 
 
 def region_of(word: Word, width: int, height: int) -> Region | None:

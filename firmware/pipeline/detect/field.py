@@ -1,0 +1,23 @@
+"""Tells a view of the operating field from a view of the room: a plain measure of colour, no network. Pure."""
+
+from __future__ import annotations
+
+from hw.ports import U8
+
+DARK = 40
+"""Luma (limited range) below which a colour means nothing: the black around an endoscope's circle."""
+RED = 135
+"""Cr above which a pixel is flesh or blood."""
+SHARE = 0.5
+
+
+def is_field(y: U8, uv: U8) -> bool:
+    """Whether at least half of what is lit is red: tissue fills the picture.
+
+    There, a weak hit is a fold or a highlight much more often than a face or a name. A face close to the camera can
+    make a picture red too, but then it is found with a high score, which always counts.
+    """
+    luma, cr = y[::8, ::8], uv[::4, ::4, 1]
+    lit = luma[: cr.shape[0], : cr.shape[1]] > DARK
+    red = lit & (cr[: lit.shape[0], : lit.shape[1]] > RED)
+    return bool(red.sum() >= SHARE * max(int(lit.sum()), 1))
