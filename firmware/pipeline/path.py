@@ -22,6 +22,7 @@ from firmware.pipeline.stats import Stats, rss_bytes
 from hw.ports import EndOfStream, FrameSource, StreamFormat
 
 PROGRESS_EVERY_S = 0.25
+DROPS_OVER_FRAMES = 100
 _LIVE_WAIT_S = 0.01
 _FILE_WAIT_S = 0.02
 _MAX_POOL_BYTES = 800_000_000
@@ -49,15 +50,22 @@ class FramePath:
         self._watch = PictureWatch() if fmt.live else None
         self.stats = Stats()
         self.paused = False
+        self._filled_until_ns = 0
         self._ending = False
         self._fault: ScrubcamError | None = None
         self._first_pts_ns = -1
         self._seen_ns = time.monotonic_ns()
         self._told_at = 0.0
         self._repeatable: Frame | None = None
-        self._dropping = False
+        self._lossless = 0  # how many frames must come without a loss before it counts as over
 
     # ---- from the process ----------------------------------------------------------------------------
+
+    def pause(self, on: bool) -> None:
+        """Fill every frame that leaves from now on; after a pause also those taken before its end."""
+        if self.paused and not on and self._fmt.live:
+            self._filled_until_ns = time.monotonic_ns()
+        self.paused = on
 
     def stop(self) -> None:
         """Take no more frames; those in the delay line still leave as they must."""
@@ -149,10 +157,16 @@ class FramePath:
         self.stats.add("prepare", started)
 
     def _note_dropped(self, dropped: int) -> None:
+        """Tells when frames begin to get lost, and when none was for a while; not each time."""
         self.stats.frames_dropped += dropped
-        if dropped and not self._dropping:
-            self._tell(Alert("frames-dropped", f"{dropped} frames were lost before they could be read."))
-        self._dropping = dropped > 0
+        if dropped:
+            if self._lossless == 0:
+                self._tell(Alert("frames-dropped", "Frames get lost before they can be read: the device is too busy."))
+            self._lossless = DROPS_OVER_FRAMES
+        elif self._lossless:
+            self._lossless -= 1
+            if self._lossless == 0:
+                self._tell(Alert("frames-dropped", f"No more frames get lost ({self.stats.frames_dropped} did).", True))
 
     def _sound_in(self) -> None:
         if self._fmt.sound_rate_hz:
@@ -187,7 +201,7 @@ class FramePath:
         """Paint `frame` so that nothing identifiable is left, and judge it. After this it may be encoded."""
         started = time.perf_counter()
         regions = 0
-        if self.paused:
+        if self.paused or frame.pts_ns < self._filled_until_ns:
             reason = "privacy-pause"
         if not reason:
             try:

@@ -169,7 +169,7 @@ class _Run:
         assert self._path is not None
         assert self._output is not None
         if isinstance(message, Pause):
-            self._path.paused = message.on
+            self._path.pause(message.on)
         elif isinstance(message, ForceKeyframe):
             self._output.force_keyframe()
         elif isinstance(message, Stop):
@@ -190,7 +190,7 @@ class _Run:
 
 def run_and_exit(fd: int) -> None:
     """`main`, then leave at once: native threads that hang must not keep a finished pipeline alive."""
-    status = main(fd)
+    status = main(fd)  # the channel stays open until the process ends
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -15,7 +15,9 @@ from firmware.pipeline.gst import Gst, init, make
 from firmware.pipeline.source_gst import GstSource
 from hw.ports import FrameSource
 
-RTSP_LATENCY_MS = 100
+RTSP_LATENCY_MS = 0  # over TCP nothing comes out of order, so nothing need wait
+FFMPEG_SLICE_THREADS = 2
+RTSP_OVER_TCP = 4  # GstRTSPLowerTrans: a lost UDP packet would be a lost frame
 
 
 def is_live(uri: str) -> bool:
@@ -79,9 +81,11 @@ def _rtsp_head(uri: str, pipeline: Any) -> Any:
 
     def set_up(_head: Any, source: Any) -> None:
         source.set_property("latency", RTSP_LATENCY_MS)
+        source.set_property("protocols", RTSP_OVER_TCP)
         source.set_property("tcp-timeout", 2_000_000)
 
     head.connect("source-setup", set_up)
+    head.connect("deep-element-added", _decode_without_delay)
     return head
 
 
@@ -95,15 +99,23 @@ def _v4l2_head(device: str, cfg: config.Source, pipeline: Any) -> Any:
         ) if wanted
     )
     caps = ";".join(kind + mode for kind in ("video/x-raw", "image/jpeg", "video/x-h264", "video/x-h265"))
+    decoder = make("decodebin", force_sw_decoders=True)
+    decoder.connect("deep-element-added", _decode_without_delay)
     chain = [
         make("v4l2src", device=device), make("capsfilter", caps=Gst.Caps.from_string(caps)),
-        make("decodebin", force_sw_decoders=True),
+        decoder,
     ]
     for element in chain:
         pipeline.add(element)
     for left, right in itertools.pairwise(chain):
         left.link(right)
     return chain[-1]
+
+
+def _decode_without_delay(_head: Any, _bin: Any, element: Any) -> None:
+    """A software decoder that works on several frames at once hands each out frames later: time that detectors need."""
+    if element.find_property("thread-type") is not None:
+        element.set_property("thread-type", FFMPEG_SLICE_THREADS)
 
 
 def _explain_live(domain: str, code: int, text: str) -> ScrubcamError | None:
