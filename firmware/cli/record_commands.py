@@ -164,6 +164,8 @@ class _ProgressLine:
             self._live.stop()
 
     def update(self, progress: Progress, size_bytes: int) -> None:
+        if not progress.frames_out:
+            return
         if self._first_pts_ns is None:
             self._first_pts_ns = progress.pts_ns
         seconds = (progress.pts_ns - self._first_pts_ns) / 1e9
