@@ -51,7 +51,9 @@ def _time_line(record: CaseRecord, mqtt: MqttWitness) -> Table:
     for heard in mqtt.heard:
         told = ""
         if heard.leaf == "events":
-            told = f"event {heard.payload.seq}: {heard.payload.kind}"
+            fields = heard.payload.fields
+            why = fields.get("text") or fields.get("problem") or fields.get("code") or ""
+            told = f"event {heard.payload.seq}: {heard.payload.kind}" + (f" ({why})" if why else "")
         elif heard.leaf == "state":
             told = f"state {heard.payload.state}" + (f" ({heard.payload.refusal})" if heard.payload.refusal else "")
         elif heard.leaf == "status":
