@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from firmware.messages import Consent, Fragment, StreamInfo
+from firmware.paths import default_models_dir
 from firmware.vault.reader import Recording
 from firmware.vault.records import Bookmark, StateChange
 from tests.recorder_helpers import CONSENT, Unit, children_of, runs, until
@@ -85,6 +86,37 @@ def _codes(listener) -> set[str]:  # type: ignore[no-untyped-def]
     return {str(event.fields["code"]) for event in listener.events if event.kind == "alert"}
 
 
+def test_nothing_seen_during_a_pause_is_kept_in_the_clear(tmp_path: Path) -> None:
+    unit = Unit(tmp_path, faces=True, models=str(default_models_dir()))
+    listener = unit.start()
+    try:
+        listener.state("READY")
+        listener.ask("consent", consent=CONSENT)
+        assert listener.ask("start").ok
+        listener.state("RECORDING")
+        time.sleep(2.5)
+        paused_ns = time.monotonic_ns()
+        assert listener.ask("pause").state == "PAUSED"
+        told_ns = time.monotonic_ns()
+        time.sleep(1.5)
+        resumed_ns = time.monotonic_ns()
+        assert listener.ask("resume").state == "RECORDING"
+        time.sleep(2.0)
+        assert listener.ask("stop").ok
+        listener.event("sealed")
+        assert unit.stop() == 0
+    finally:
+        if unit.process is not None:
+            unit.kill9()
+    assert "pipeline-down" not in listener.kinds()
+    with Recording.open(str(unit.recordings()[0])) as recording:
+        verdicts = [v for fragment in recording.fragments(unit.key()) for v in fragment.verdicts]
+    shown = [v.pts_ns for v in verdicts if v.kind != "blanked"]
+    assert [pts for pts in shown if pts < paused_ns], "nothing was shown before the pause"
+    assert not [pts for pts in shown if told_ns <= pts < resumed_ns]
+    assert [pts for pts in shown if pts > resumed_ns], "nothing was shown after the pause"
+
+
 def test_the_light_follows_the_disk_not_the_state(unit: Unit) -> None:
     listener = unit.start()
     listener.state("READY")
@@ -135,8 +167,6 @@ def test_a_failing_disk_is_a_fault_and_the_file_is_closed(unit: Unit) -> None:
 
 
 def test_a_full_disk_stops_cleanly_with_everything_sealed(unit: Unit) -> None:
-    text = unit.config.read_text()
-    unit.config.write_text(text.replace("floor_bytes = 1000000", "floor_bytes = 1000000"))
     listener = unit.start()
     listener.state("READY")
     listener.ask("consent", consent=CONSENT)
