@@ -360,6 +360,21 @@ def test_a_pipeline_that_never_answers_is_replaced_and_then_given_up() -> None:
         raise AssertionError("still " + bench.state.name)
 
 
+def test_a_source_that_is_away_is_waited_for_as_long_as_the_window() -> None:
+    bench = Bench().recording()
+    bench.send(t.PipelineDown("source-lost"))
+    begun, starts = bench.now, 0
+    while bench.state.name == "INTERRUPTED":
+        bench.send(t.Tick(), after_s=1)
+        if bench.of(t.StartPipeline):
+            starts += 1
+            bench.send(t.PipelineDown("source-missing"), after_s=0.5)
+        assert bench.now - begun < 70 * S
+    assert starts > 10
+    bench.send(t.Sealed("rec1", 100))
+    assert bench.state.name == "FAULT"
+
+
 def test_withdrawn_consent_stops_at_once() -> None:
     bench = Bench().recording()
     bench.ask("consent", Consent(state="withdrawn", video=True))

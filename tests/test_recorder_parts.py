@@ -46,7 +46,7 @@ from tests.recorder_helpers import Listener, runs, until
 GOOD = Snapshot(
     consent=Consent(state="given", video=True), disk_free_bytes=10**12, disk_problem="", floor_bytes=10**8,
     reserve_bytes=10**9, bytes_per_s=1.5e6, recipients=1, recipients_problem="", pipeline_started=True,
-    pipeline_problem="", picture_age_s=0.2, source_problem="", pedal_problem="",
+    pipeline_problem="", picture_age_s=0.2, pedal_problem="",
 )
 
 
@@ -70,7 +70,6 @@ GOOD = Snapshot(
         ({"picture_age_s": None, "pipeline_started": False}, "pipeline: no picture"),
         ({"picture_age_s": None, "pipeline_problem": "no camera"}, "pipeline: no camera"),
         ({"picture_age_s": 2.0}, "pipeline: no picture"),
-        ({"source_problem": "the picture is frozen"}, "pipeline: the picture is frozen"),
         ({"pedal_problem": "the pedal is unplugged"}, "pedal: the pedal is unplugged"),
     ],
 )

@@ -181,6 +181,29 @@ def test_a_full_disk_stops_cleanly_with_everything_sealed(unit: Unit) -> None:
     unit.stop()
 
 
+def test_sound_is_recorded_only_with_consent_to_it(unit: Unit) -> None:
+    text = unit.config.read_text().replace("sound=0", "sound=1")
+    unit.config.write_text(text + "[sound]\nenabled = true\n")
+    listener = unit.start()
+    listener.state("READY")
+    for audio in (True, False):
+        listener.ask("consent", consent=Consent(state="given", video=True, audio=audio))
+        assert listener.ask("start").ok  # waits for the pipeline that consent to sound has replaced
+        listener.state("RECORDING")
+        time.sleep(0.5)
+        assert listener.ask("stop").ok
+        listener.event("sealed", count=1 if audio else 2)
+        listener.state("READY")
+    assert unit.stop() == 0
+    codecs = {}
+    for path in unit.recordings():
+        with Recording.open(str(path)) as recording:
+            assert recording.verify().ok
+            streams = [r.record for r in recording.records(unit.key()) if isinstance(r.record, StreamInfo)]
+            codecs[recording.header.consent.audio] = [stream.sound_codec for stream in streams]
+    assert codecs == {True: ["opus"], False: [""]}
+
+
 def test_consent_withdrawn_stops_at_once(unit: Unit) -> None:
     listener = unit.start()
     listener.state("READY")

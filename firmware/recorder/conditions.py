@@ -29,7 +29,6 @@ class Snapshot:
     pipeline_started: bool
     pipeline_problem: str
     picture_age_s: float | None
-    source_problem: str
     pedal_problem: str
 
 
@@ -63,8 +62,6 @@ def _recipients(s: Snapshot) -> str | None:
 
 
 def _pipeline(s: Snapshot) -> str | None:
-    if s.source_problem:
-        return f"pipeline: {s.source_problem}"
     if s.picture_age_s is None:
         if s.pipeline_started and not s.pipeline_problem:
             return "pipeline: starting"

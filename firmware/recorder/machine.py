@@ -15,6 +15,8 @@ from firmware.recorder import machine_commands as commands
 from firmware.recorder import machine_types as t
 from firmware.recorder.machine_turn import Turn, consent_allows_video
 
+SOURCE_AWAY = ("source-lost", "source-missing")
+
 
 def step(state: t.MachineState, event: t.MachineEvent, now_ns: int) -> tuple[t.MachineState, list[t.Effect]]:
     """Take one event. Total: every event is accepted in every state."""
@@ -121,8 +123,9 @@ def _pipeline_down(turn: Turn, event: t.PipelineDown) -> None:
         turn.go("INTERRUPTED")
         turn.emit(t.WriteState("INTERRUPTED", event.code), t.PlayTone("warning"))
     turn.journal("pipeline-down", code=event.code, text=event.text)
-    if not turn.schedule_restart() and recording:
-        turn.stop("pipeline", fault=f"pipeline: {event.text or event.code}; restarted too often")
+    goes_on = turn.wait_for_source() if event.code in SOURCE_AWAY else turn.schedule_restart()
+    if recording and not goes_on:
+        turn.stop("pipeline", fault=f"pipeline: {event.text or event.code}")
 
 
 def _alerted(turn: Turn, event: t.Alerted) -> None:

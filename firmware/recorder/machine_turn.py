@@ -132,6 +132,13 @@ class Turn:
             self.start_pipeline()
         return True
 
+    def wait_for_source(self) -> bool:
+        """The source is away: look again soon; False when a recording has waited for as long as the window."""
+        state = self.state
+        waited_ns = self.now_ns - state.interrupted_since_ns if state.name == "INTERRUPTED" else 0
+        self.put(start_pipeline_at_ns=self.now_ns + state.rules.source_retry_ns)
+        return waited_ns < state.rules.restart_window_ns
+
     def sync_pipeline(self, *, start: bool = False) -> None:
         """Bring the pipeline's sound to what consent says; a running one is replaced, since it was told at birth."""
         state = self.state

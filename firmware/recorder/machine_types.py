@@ -32,6 +32,8 @@ class Rules:
     restart_window_ns: int = 60 * SECOND
     restart_waits_ns: tuple[int, ...] = (0, 0, SECOND, 3 * SECOND, 8 * SECOND)
     """Wait before each restart within the window; as many restarts as entries, then no more."""
+    source_retry_ns: int = 3 * SECOND
+    """Wait while the source itself is away (a cable): not counted as a death of the pipeline, bounded by the window."""
     slow_retry_ns: int = 10 * SECOND
     refusal_shown_ns: int = 10 * SECOND
 

@@ -32,6 +32,9 @@ FIRST_PICTURE_NS = 20 * t.SECOND
 SILENT_NS = 5 * t.SECOND
 PICTURE_STALE_NS = 1_900_000_000
 MESSAGES_PER_TURN = 32
+SHORT_LIVED = "recorder-slow"
+SHORT_LIVED_NS = 10 * t.SECOND
+"""An alert about a moment, which nobody clears."""
 
 
 class PipelineKeeper:
@@ -45,12 +48,12 @@ class PipelineKeeper:
         self._stale_told = False
         self._alerts: set[str] = set()
         self._old_alerts: set[str] = set()
+        self._short_lived_ns = 0
         self.stream: StreamInfo | None = None
         self.progress: Progress | None = None
         self.picture_ns = 0
         self.starts = 0
         self.problem = ""
-        self.source_problem = ""
 
     @property
     def running(self) -> bool:
@@ -79,7 +82,6 @@ class PipelineKeeper:
         self._link = PipelineLink(configure, first=(Pause(True),) if paused else ())
         self._started_ns = self._heard_ns = now
         self.starts += 1
-        self.source_problem = ""
 
     def kill(self) -> None:
         """End it now; no event follows."""
@@ -157,13 +159,16 @@ class PipelineKeeper:
                 yield self._down("pipeline-died", f"no picture within {FIRST_PICTURE_NS // t.SECOND} s of its start")
         elif now - self._heard_ns > SILENT_NS:
             yield self._down("pipeline-died", f"the pipeline said nothing for {SILENT_NS // t.SECOND} s")
+        elif SHORT_LIVED in self._alerts and now - self._short_lived_ns > SHORT_LIVED_NS:
+            self._alerts.discard(SHORT_LIVED)
+            yield t.Alerted(SHORT_LIVED, cleared=True)
         elif now - self.picture_ns > PICTURE_STALE_NS and not self._stale_told:
             self._stale_told = True
             yield t.Alerted("no-picture", "no picture has come for 2 s")
 
     def _alert(self, alert: Alert) -> t.Alerted:
-        if alert.code.startswith("source"):
-            self.source_problem = "" if alert.cleared else _without_credentials(alert.text)
+        if alert.code == SHORT_LIVED:
+            self._short_lived_ns = self._clock.monotonic_ns()
         self._alerts = self._alerts - {alert.code} if alert.cleared else self._alerts | {alert.code}
         return t.Alerted(alert.code, _without_credentials(alert.text), alert.cleared)
 

@@ -234,7 +234,7 @@ class RecorderProcess:
             bytes_per_s=cfg.encode.bitrate_bps / 8, recipients=len(keys.recipients),
             recipients_problem=keys.recipients_problem, pipeline_started=self._keeper.running,
             pipeline_problem=self._keeper.problem, picture_age_s=self._keeper.picture_age_s(now),
-            source_problem=self._keeper.source_problem, pedal_problem=self._pedal_problem,
+            pedal_problem=self._pedal_problem,
         ))
 
     def _show(self) -> None:

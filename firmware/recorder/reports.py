@@ -11,6 +11,8 @@ from firmware.recorder.machine_types import MachineState
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from hw.ports import Clock
 
+LONGEST_SILENCE_S = 5.0
+
 
 class Reporter:
     """Publishes StateReport on every change but that of the byte count alone, and Health at its interval."""
@@ -38,9 +40,9 @@ class Reporter:
     def health(
         self, state: MachineState, keeper: PipelineKeeper, free_bytes: int | None, preroll_ns: int
     ) -> None:
-        """Publish when the interval has passed."""
+        """Publish when the interval has passed. Never rarer than every 5 s: a silent recorder counts as gone."""
         now = self._clock.monotonic_ns()
-        if now - self._health_ns < self._cfg.mqtt.health_interval_s * 1e9:
+        if now - self._health_ns < min(self._cfg.mqtt.health_interval_s, LONGEST_SILENCE_S) * 1e9:
             return
         self._health_ns = now
         progress, free = keeper.progress, free_bytes or 0
