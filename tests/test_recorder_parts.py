@@ -197,11 +197,11 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def test_a_listener_gets_the_past_then_the_present(tmp_path: Path, journal: Journal) -> None:
-    past = [journal.append(event()) for _ in range(1200)]  # more than a batch
+    past = [journal.append(event()) for _ in range(620)]  # more than a batch
     server = SocketServer(tmp_path, journal, lambda: None)
     server.publish(STATE)
     listener = Listener(tmp_path / "recorder.sock", after_seq=100)
-    until(lambda: (listener.read(), len(listener.events) == 1100)[1], what="the past")
+    until(lambda: (listener.read(), len(listener.events) == 520)[1], what="the past")
     now = journal.append(event("now"))
     server.event_is_durable(now)
     assert listener.event("now") == now
