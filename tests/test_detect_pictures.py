@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from firmware.config import Detect
 from firmware.pipeline.detect import models
 from firmware.pipeline.detect.faces import FaceDetector, decode
 from firmware.pipeline.detect.letters import has_strokes, smear, words
+from firmware.pipeline.detect.picture import TILE, TILE_OVERLAP, tiles
 from firmware.pipeline.detect.text import TextDetector
 from firmware.pipeline.detect.types import BadDetection, Region
 from firmware.pipeline.detect.worker import check
@@ -139,6 +143,31 @@ def test_numbers_that_are_not_finite_are_a_failure_not_an_empty_picture() -> Non
     with pytest.raises(BadDetection):
         decode(hit, np.full_like(pair, np.nan), pair, 0.2)
     assert decode(hit, pair, pair, 0.2).tolist() == [[4.0, 4.0, 4.0, 4.0, pytest.approx(0.9)]]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9000), st.integers(1, 5000))
+def test_tiles_cover_every_pixel_and_overlap(width: int, height: int) -> None:
+    windows = list(tiles(width, height))
+    columns = sorted({(c.start, c.stop) for _, c in windows})
+    rows = sorted({(r.start, r.stop) for r, _ in windows})
+    assert len(windows) == len(columns) * len(rows)
+    for spans, length, most in ((columns, width, TILE[0]), (rows, height, TILE[1])):
+        assert spans[0][0] == 0
+        assert spans[-1][1] == length
+        assert all(stop - start <= most for start, stop in spans)
+        assert all(one[1] - other[0] >= TILE_OVERLAP for one, other in pairwise(spans))
+
+
+def test_small_things_in_a_large_frame_are_found_across_tile_borders() -> None:
+    settings_ = Detect(profile="thorough")
+    picture = backdrop(2040, 1120)
+    place(picture, head(120), 1840, 940)
+    write(picture, "DOE JANE", 1830, 200, 20)
+    regions = look(FaceDetector(models.load(MODELS_DIR, models.FACES), settings_), picture)
+    assert share_covered(regions, face_in(1840, 940, 120)) > 0.95
+    regions = look(TextDetector(models.load(MODELS_DIR, models.TEXT), settings_), picture)
+    assert share_covered(regions, (1834, 184, 130, 14)) > 0.95
 
 
 # ---- what speaks against a word ------------------------------------------------------------------

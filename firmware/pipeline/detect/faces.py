@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from firmware.config import Detect
 from firmware.pipeline.detect.boxes import envelopes, overlap
 from firmware.pipeline.detect.field import is_field
-from firmware.pipeline.detect.picture import Picture, network_input, scaled, take
+from firmware.pipeline.detect.picture import Picture, network_input, scaled, take, tiles
 from firmware.pipeline.detect.runtime import Session, with_free_size
 from firmware.pipeline.detect.types import BadDetection, Region
 from hw.ports import U8
@@ -55,13 +55,15 @@ def looks(profile: Literal["live", "thorough"], width: int, height: int) -> list
     longest = max(width, height)
     if profile == "live":
         return [Look(min(LIVE_LONG_SIDE, max(longest, LIVE_LONG_SIDE // 2)))]
-    passes = [Look(160, strictness=1.5), Look(320), Look(640), Look(640, flipped=True)]
+    medium = min(640, 2 * longest)
+    passes = [Look(160, strictness=1.5), Look(medium // 2), Look(medium), Look(medium, flipped=True)]
     top = max(longest, min(2 * longest, 1280))
     if top > 1.4 * 640:
         passes.append(Look(min(top, 1280), strictness=1.25))
     if top > 1.4 * 1280:
         passes.append(Look(top, strictness=1.25))
-    return [*passes, Look(480, quarter=1, strictness=2.25), Look(480, quarter=3, strictness=2.25)]
+    lying = max(medium * 3 // 4, 32)
+    return [*passes, Look(lying, quarter=1, strictness=2.25), Look(lying, quarter=3, strictness=2.25)]
 
 
 class FaceDetector:
@@ -106,10 +108,17 @@ class FaceDetector:
             small = small[:, ::-1]
         if look.quarter:
             small = np.rot90(small, look.quarter)
-        outputs = self._session.run(network_input(small, (0, 1, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
-        found = decode(outputs[0], outputs[1], outputs[2], FAINT * self._threshold * look.strictness)
-        found = best_of_each(found)
         small_height, small_width = small.shape[:2]
+        parts = []
+        for rows, columns in tiles(small_width, small_height):
+            outputs = self._session.run(
+                network_input(small[rows, columns], (0, 1, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+            )
+            part = decode(outputs[0], outputs[1], outputs[2], FAINT * self._threshold * look.strictness)
+            part[:, 0] += columns.start
+            part[:, 1] += rows.start
+            parts.append(part)
+        found = best_of_each(np.concatenate(parts))
         if look.flipped:
             found[:, 0] = small_width - found[:, 0] - found[:, 2]
         if look.quarter == 1:  # counter-clockwise: x' = y, y' = W - x

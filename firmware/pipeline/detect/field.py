@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from hw.ports import U8
 
-DARK = 40
+DARK = 50
 """Luma (limited range) below which a colour means nothing: the black around an endoscope's circle."""
 RED = 135
 """Cr above which a pixel is flesh or blood."""
-SHARE = 0.5
+SHARE = 0.45
 
 
 def is_field(y: U8, uv: U8) -> bool:
-    """Whether at least half of what is lit is red: tissue fills the picture.
+    """Whether about half or more of what is lit is red: tissue fills the picture.
 
     There, a weak hit is a fold or a highlight much more often than a face or a name. A face close to the camera can
     make a picture red too, but then it is found with a high score, which always counts.

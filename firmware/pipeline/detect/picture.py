@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,10 @@ from hw.ports import U8
 F32 = NDArray[np.float32]
 STEP = 32
 """Both networks halve the picture five times."""
+
+TILE = (1920, 1088)
+"""Widest and highest input of one run: a network needs some 250 bytes of memory for each pixel."""
+TILE_OVERLAP = 192
 
 cv2.setNumThreads(1)  # the cores belong to the encoder and the detectors' own threads
 
@@ -72,3 +77,18 @@ def network_input(rgb: U8, order: tuple[int, int, int], mean: tuple[float, ...],
         np.subtract(rgb[:, :, source], np.float32(mean[channel]), out=plane, dtype=np.float32)
         plane *= np.float32(scale[channel])
     return batch
+
+
+def tiles(width: int, height: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the windows that cover a picture, one alone where it fits, else overlapping evenly."""
+    for rows in _windows(height, TILE[1]):
+        for columns in _windows(width, TILE[0]):
+            yield rows, columns
+
+
+def _windows(length: int, most: int) -> list[slice]:
+    if length <= most:
+        return [slice(0, length)]
+    count = -(-(length - TILE_OVERLAP) // (most - TILE_OVERLAP))
+    starts = [index * (length - most) // (count - 1) for index in range(count)]
+    return [slice(start, start + most) for start in starts]

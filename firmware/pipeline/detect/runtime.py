@@ -35,6 +35,7 @@ class Session:
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = ERRORS_ONLY
+        options.enable_mem_pattern = False  # every picture size would keep a plan and memory of its own
         # Spinning threads would take the cores that the encoder needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if settings.provider != "cpu":

@@ -9,7 +9,7 @@ import numpy as np
 from firmware.config import Detect
 from firmware.pipeline.detect.field import is_field
 from firmware.pipeline.detect.letters import F32, SMEARED, Word, covered_share, has_strokes, smear, words
-from firmware.pipeline.detect.picture import Picture, network_input, scaled, take
+from firmware.pipeline.detect.picture import Picture, network_input, scaled, take, tiles
 from firmware.pipeline.detect.runtime import Session
 from firmware.pipeline.detect.types import BadDetection, Region
 from hw.ports import U8
@@ -81,10 +81,15 @@ class TextDetector:
     def _chances(self, rgb: U8) -> F32:
         """The probability of text at each pixel, (H, W)."""
         height, width = rgb.shape[:2]
-        chance = self._session.run(network_input(rgb, ORDER, MEAN, SCALE))[0][0, 0, :height, :width]
-        if not np.isfinite(chance).all():
-            raise BadDetection("The text network answered with numbers that are not finite")
-        return np.ascontiguousarray(chance)
+        whole = np.zeros((height, width), np.float32)
+        for rows, columns in tiles(width, height):
+            part = rgb[rows, columns]
+            answer = self._session.run(network_input(part, ORDER, MEAN, SCALE))[0]
+            chance = answer[0, 0, : part.shape[0], : part.shape[1]]
+            if not np.isfinite(chance).all():
+                raise BadDetection("The text network answered with numbers that are not finite")
+            np.maximum(whole[rows, columns], chance, out=whole[rows, columns])
+        return whole
 
 
 def _kept(passes: list[list[Word]], picture: Picture, largest: float) -> list[Word]:
