@@ -52,9 +52,9 @@ class BoardContract:
     def test_lights_take_every_pattern_and_tones_never_block(self, lights: Lights) -> None:
         for light in ("ready", "record"):
             for pattern in ("on", "slow", "fast", "double", "fault", "off"):
-                lights.show(light, pattern)  # type: ignore[arg-type]
+                lights.show(light, pattern)
         for tone in ("start", "stop", "bookmark", "pause", "warning", "refused"):
-            lights.tone(tone)  # type: ignore[arg-type]
+            lights.tone(tone)
 
     def test_an_unknown_pattern_is_refused(self, lights: Lights) -> None:
         with pytest.raises(ValueError, match="purple"):

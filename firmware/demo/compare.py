@@ -23,7 +23,7 @@ CLAPPER_LIMIT_S = (-0.060, 0.040)
 
 @dataclass(slots=True)
 class Compared:
-    """Counts over all frames that were not blanked; `leaks` are the worst of each label, (part, frame number)."""
+    """Counts over all frames. `uncovered`: (frame number, label, part seen); `worst`: the largest part by label."""
 
     frames: int = 0
     blanked: int = 0
@@ -32,6 +32,8 @@ class Compared:
     uncovered: list[tuple[int, str, float]] = field(default_factory=list)
     slivers: int = 0
     slivers_seen: int = 0
+    sliver_largest: float = 0.0
+    """The largest visible part of a face, less than half, that came through."""
     worst: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     quiet_db: list[float] = field(default_factory=list)
     untouched: list[float] = field(default_factory=list)
@@ -83,7 +85,9 @@ def _one(
         part = leak(was, now, box)
         if box.kind == "face" and box.visible_fraction < HALF_SEEN:
             result.slivers += 1
-            result.slivers_seen += part > COVERED_LEAK
+            if part > COVERED_LEAK:
+                result.slivers_seen += 1
+                result.sliver_largest = max(result.sliver_largest, box.visible_fraction)
             continue
         result.boxes[box.label] += 1
         result.worst[box.label] = max(result.worst[box.label], part)

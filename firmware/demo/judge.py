@@ -145,7 +145,8 @@ def _tell_compared(steps: Steps, c: compare.Compared) -> None:
     if c.uncovered:
         told += f"; {len(c.uncovered)} not covered: {bad}"
     if c.slivers:
-        told += f"; faces less than half in view: {c.slivers}, of which {c.slivers_seen} can be seen"
+        told += (f"; not counted: {c.slivers} times a face was less than half in view, of which {c.slivers_seen} times "
+                 f"its edge can be seen (at most {c.sliver_largest:.0%} of a face)")
     steps.tell("every face and name covered", not c.uncovered and c.boxes_total > 0 and not c.blanked_not_flat, told)
     held = c.quiet_worst_db >= QUIET_DB and c.untouched_median >= UNTOUCHED_PART
     around = sorted(c.around_db)[len(c.around_db) // 2] if c.around_db else 0.0
