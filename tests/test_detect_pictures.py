@@ -159,15 +159,11 @@ def test_tiles_cover_every_pixel_and_overlap(width: int, height: int) -> None:
         assert all(one[1] - other[0] >= TILE_OVERLAP for one, other in pairwise(spans))
 
 
-def test_small_things_in_a_large_frame_are_found_across_tile_borders() -> None:
-    settings_ = Detect(profile="thorough")
-    picture = backdrop(2040, 1120)
-    place(picture, head(120), 1840, 940)
-    write(picture, "DOE JANE", 1830, 200, 20)
-    regions = look(FaceDetector(models.load(MODELS_DIR, models.FACES), settings_), picture)
-    assert share_covered(regions, face_in(1840, 940, 120)) > 0.95
-    regions = look(TextDetector(models.load(MODELS_DIR, models.TEXT), settings_), picture)
-    assert share_covered(regions, (1834, 184, 130, 14)) > 0.95
+def test_a_small_face_in_a_large_frame_is_found_across_a_tile_border() -> None:
+    picture = backdrop(1940, 640)
+    place(picture, head(100), 1780, 300)
+    regions = look(FaceDetector(models.load(MODELS_DIR, models.FACES), Detect(profile="thorough")), picture)
+    assert share_covered(regions, face_in(1780, 300, 100)) > 0.95
 
 
 # ---- what speaks against a word ------------------------------------------------------------------
