@@ -23,6 +23,7 @@ from hw.ports import EndOfStream, FrameSource, StreamFormat
 
 PROGRESS_EVERY_S = 0.25
 DROPS_OVER_FRAMES = 100
+STALE_NS = 150_000_000
 _LIVE_WAIT_S = 0.01
 _FILE_WAIT_S = 0.02
 _MAX_POOL_BYTES = 800_000_000
@@ -134,6 +135,9 @@ class FramePath:
                 self.stop()
             return False
         self._seen_ns = now_ns
+        if live and self._first_pts_ns < 0 and now_ns - taken.pts_ns > STALE_NS:
+            frame.let_go()  # captured while the detectors were being loaded: the recording begins now
+            return True
         frame.pts_ns, frame.duration_ns = taken.pts_ns, taken.duration_ns
         self._admit(frame, taken.dropped_before, now_ns)
         return True
@@ -141,6 +145,7 @@ class FramePath:
     def _admit(self, frame: Frame, dropped: int, now_ns: int) -> None:
         if self._first_pts_ns < 0:
             self._first_pts_ns = frame.pts_ns
+            dropped = 0  # nothing is lost before the beginning
         if self._max_ns and frame.pts_ns - self._first_pts_ns >= self._max_ns:
             frame.let_go()
             self.stop()

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from firmware.messages import Configure
-from firmware.pipeline.detect.types import DetectorKind
+from firmware.pipeline.detect.types import Detector, DetectorKind
 from firmware.pipeline.detect.worker import DetectorWorker
 from firmware.pipeline.lookout import Seat, Worker
 from firmware.pipeline.replay import ReplayWorker, load_detections
-from hw.ports import StreamFormat
+from hw.ports import U8, StreamFormat
 
 FILE_QUEUE = 3
 LIVE_QUEUE = 1
@@ -59,7 +61,16 @@ def _real(kind: DetectorKind, cfg: Configure, fmt: StreamFormat) -> tuple[Callab
         detector = FaceDetector(models.load(cfg.models_dir, models.FACES), cfg.detect)
     else:
         detector = TextDetector(models.load(cfg.models_dir, models.TEXT), cfg.detect)
+    if fmt.live:
+        _warm_up(detector, fmt)
     worker = DetectorWorker(
         detector, width=fmt.coded_width, height=fmt.coded_height, queue_bound=LIVE_QUEUE if fmt.live else FILE_QUEUE
     )
     return detector.prepare, worker
+
+
+def _warm_up(detector: Detector, fmt: StreamFormat) -> None:
+    """The first look takes several times as long as the next ones: let it be at a grey picture, before any frame."""
+    y: U8 = np.full((fmt.coded_height, fmt.coded_width), 126, np.uint8)
+    uv: U8 = np.full((fmt.coded_height // 2, fmt.coded_width // 2, 2), 128, np.uint8)
+    detector.detect(detector.prepare(y, uv))

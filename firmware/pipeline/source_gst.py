@@ -26,6 +26,7 @@ SOUND_RATE_HZ = 48_000
 AHEAD_FRAMES = 6
 """Decoded frames that may wait, so that decoding, our own work and encoding overlap."""
 _OPEN_TIMEOUT_S = 15.0
+_PADS_TIMEOUT_S = 3.0
 _MAX_SOUND_CHUNKS = 20_000  # some minutes: a file whose sound runs further ahead of its picture is not readable
 _NS = 1_000_000_000
 
@@ -56,6 +57,7 @@ class GstSource:
         self._format: StreamFormat | None = None
         self._caps: Any = None
         self._layout: Layout | None = None
+        self._channels = 2
         self._chunks: list[SoundChunk] = []
         self._last_pts_ns = -1
         self._period_ns = 0
@@ -76,6 +78,8 @@ class GstSource:
             self._add_sound_head()
         self._pipeline.set_state(Gst.State.PLAYING)
         self._pending = self._first_sample()
+        if self._sound and not self._sound_head:
+            self._no_more_pads.wait(_PADS_TIMEOUT_S)  # the picture may be there before the sound is linked
         return self._learn(self._pending)
 
     def _first_sample(self) -> Any:
@@ -117,7 +121,7 @@ class GstSource:
         self._last_seen = time.monotonic()
         self._format = StreamFormat(
             layout.width, layout.height, Fraction(0) if rate_varies else rate, self._live,
-            sound_rate_hz=SOUND_RATE_HZ if has_sound else 0, sound_channels=self._channels() if has_sound else 0,
+            sound_rate_hz=SOUND_RATE_HZ if has_sound else 0, sound_channels=self._channels if has_sound else 0,
             total_frames=total,
         )
         return self._format
@@ -125,12 +129,6 @@ class GstSource:
     def _read_caps(self, caps: Any) -> Layout:
         info = GstVideo.VideoInfo.new_from_caps(caps)
         return layout_of(info.finfo.name, info.width, info.height, info.offset, info.stride)
-
-    def _channels(self) -> int:
-        caps = self._sound_sink.get_static_pad("sink").get_current_caps()
-        if caps is None:
-            return 2
-        return int(caps.get_structure(0).get_int("channels")[1])
 
     # ---- building, on GStreamer's threads -------------------------------------------------------------
 
@@ -152,7 +150,8 @@ class GstSource:
             self._video_sink = self._chain(pad, self._video_elements(structure), self._sink(AHEAD_FRAMES, self._live))
         elif kind.startswith("audio/x-raw") and self._sound and not self._sound_head and self._sound_sink is None:
             known, channels = structure.get_int("channels")
-            self._sound_sink = self._chain(pad, _sound_elements(channels if known else 2), self._sink(200, self._live))
+            self._channels = min(max(channels, 1), 2) if known else 2
+            self._sound_sink = self._chain(pad, _sound_elements(self._channels), self._sink(200, self._live))
         else:
             # A stream nobody takes would stop the others when it runs out first.
             self._chain(pad, [], make("fakesink", sync=False, async_=False, enable_last_sample=False))
@@ -370,5 +369,5 @@ class GstSource:
 
 
 def _sound_elements(channels: int) -> list[Any]:
-    caps = f"audio/x-raw,format=S16LE,rate={SOUND_RATE_HZ},layout=interleaved,channels={min(max(channels, 1), 2)}"
+    caps = f"audio/x-raw,format=S16LE,rate={SOUND_RATE_HZ},layout=interleaved,channels={channels}"
     return [make("audioconvert"), make("audioresample"), make("capsfilter", caps=Gst.Caps.from_string(caps))]
