@@ -6,7 +6,6 @@ CLOCK_MONOTONIC. No frame of a file is dropped; of a live one the oldest waiting
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Sequence
@@ -17,14 +16,15 @@ import numpy as np
 
 from firmware.errors import FormatChanged, MediaUnreadable, NoVideo, PartMissing, ScrubcamError, SourceLost
 from firmware.pipeline.gst import Gst, GstApp, GstVideo, error_of, init, make, mapped
-from firmware.pipeline.picture import Layout, copy_nv12, layout_of, needs_conversion
+from firmware.pipeline.picture import Layout, copy_nv12, layout_of
+from firmware.pipeline.source_chain import SOUND_RATE_HZ, link_chain, sample_sink, sound_elements, video_elements
 from hw.ports import U8, EndOfStream, FrameTime, SoundChunk, StreamFormat
 
 _ = GstApp  # imported for its AppSink methods
 
-SOUND_RATE_HZ = 48_000
 AHEAD_FRAMES = 6
 """Decoded frames that may wait, so that decoding, our own work and encoding overlap."""
+AHEAD_CHUNKS = 200
 _OPEN_TIMEOUT_S = 15.0
 _PADS_TIMEOUT_S = 3.0
 _MAX_SOUND_CHUNKS = 20_000  # some minutes: a file whose sound runs further ahead of its picture is not readable
@@ -147,49 +147,24 @@ class GstSource:
         if kind.startswith("video/x-raw") and self._video_sink is not None:
             self._more_video = self._format is not None
         if kind.startswith("video/x-raw") and self._video_sink is None:
-            self._video_sink = self._chain(pad, self._video_elements(structure), self._sink(AHEAD_FRAMES, self._live))
+            self._video_sink = link_chain(
+                self._pipeline, pad, video_elements(structure), sample_sink(AHEAD_FRAMES, drop=self._live)
+            )
         elif kind.startswith("audio/x-raw") and self._sound and not self._sound_head and self._sound_sink is None:
             known, channels = structure.get_int("channels")
             self._channels = min(max(channels, 1), 2) if known else 2
-            self._sound_sink = self._chain(pad, _sound_elements(self._channels), self._sink(200, self._live))
+            self._sound_sink = link_chain(
+                self._pipeline, pad, sound_elements(self._channels), sample_sink(AHEAD_CHUNKS, drop=self._live)
+            )
         else:
             # A stream nobody takes would stop the others when it runs out first.
-            self._chain(pad, [], make("fakesink", sync=False, async_=False, enable_last_sample=False))
+            link_chain(self._pipeline, pad, [], make("fakesink", sync=False, async_=False, enable_last_sample=False))
 
     def _wants_decoded(self, _head: Any, _pad: Any, caps: Any) -> bool:
         """What is not recorded is not decoded either: neither time nor a missing decoder is spent on it."""
         kind = caps.get_structure(0).get_name() if caps.get_size() else ""
         wanted = self._sound and not self._sound_head
         return not (kind.startswith("text/") or (kind.startswith("audio/") and not wanted))
-
-    def _video_elements(self, structure: Any) -> list[Any]:
-        height = structure.get_int("height")[1]
-        pixel_format = structure.get_string("format") or ""
-        elements: list[Any] = []
-        if needs_conversion(pixel_format, structure.get_string("colorimetry"), height):
-            elements += [
-                make("queue", max_size_buffers=4, max_size_bytes=0, max_size_time=0),
-                make("videoconvert", n_threads=2),
-                make("capsfilter", caps=Gst.Caps.from_string("video/x-raw,format=NV12,colorimetry=bt709")),
-            ]
-        flip = make("videoflip")
-        flip.set_property("video-direction", GstVideo.VideoOrientationMethod.AUTO)
-        return [*elements, flip]
-
-    def _sink(self, ahead: int, drop: bool) -> Any:
-        return make("appsink", sync=False, qos=False, max_buffers=ahead, drop=drop, enable_last_sample=False,
-                    wait_on_eos=False)
-
-    def _chain(self, pad: Any, elements: list[Any], sink: Any) -> Any:
-        chain = [*elements, sink]
-        for element in chain:
-            self._pipeline.add(element)
-        for left, right in itertools.pairwise(chain):
-            left.link(right)
-        for element in reversed(chain):
-            element.sync_state_with_parent()
-        pad.link(chain[0].get_static_pad("sink"))
-        return sink
 
     def _add_sound_head(self) -> None:
         try:
@@ -198,7 +173,9 @@ class GstSource:
             raise PartMissing(f"The sound source {self._sound_head!r} cannot be made: {error}",
                               todo="correct sound.device in the configuration") from None
         self._pipeline.add(head)
-        self._sound_sink = self._chain(head.get_static_pad("src"), _sound_elements(2), self._sink(200, True))
+        self._sound_sink = link_chain(
+            self._pipeline, head.get_static_pad("src"), sound_elements(2), sample_sink(AHEAD_CHUNKS, drop=True)
+        )
 
     # ---- reading -------------------------------------------------------------------------------------
 
@@ -367,7 +344,3 @@ class GstSource:
         return MediaUnreadable(f"{self._name} cannot be read: {why}", meaning="Nothing is recorded",
                                todo="check that it is a complete video file that plays elsewhere")
 
-
-def _sound_elements(channels: int) -> list[Any]:
-    caps = f"audio/x-raw,format=S16LE,rate={SOUND_RATE_HZ},layout=interleaved,channels={channels}"
-    return [make("audioconvert"), make("audioresample"), make("capsfilter", caps=Gst.Caps.from_string(caps))]
