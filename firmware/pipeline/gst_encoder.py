@@ -6,6 +6,7 @@ the bus and the appsink are polled by whoever calls.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -53,6 +54,22 @@ class EncoderSpec:
     """Said to the encoder in place of a variable rate, for its bitrate only; 0 where it can do without."""
 
 
+FILE_INSIDE = 2
+LIVE_INSIDE = 8
+"""Frames that may be inside the encoder beyond those it holds back: live, a moment's lag must not stop the capture."""
+_LIVE_NICE = 10
+
+
+def _give_way(*_: object) -> Any:
+    """Let detectors and capture go first on a busy machine: their answers have a deadline, the encoder's have slack.
+
+    Runs in the encoder's own thread, before it starts others, which inherit it (on Linux a nice value is a thread's).
+    """
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _LIVE_NICE))
+    return Gst.PadProbeReturn.REMOVE
+
+
 class GstEncoder:
     """hw.ports.Encoder over GStreamer; `push` and `pull` may be called from different threads.
 
@@ -96,7 +113,9 @@ class GstEncoder:
         self._sink = self._pipeline.get_by_name("sink")
         self._encoder_pad = self._pipeline.get_by_name("encoder").get_static_pad("src")
         self._bus = self._pipeline.get_bus()
-        self._slots = threading.Semaphore(spec.latency_frames + 2)
+        if fmt.live:
+            self._src.get_static_pad("src").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, _give_way)
+        self._slots = threading.Semaphore(spec.latency_frames + (LIVE_INSIDE if fmt.live else FILE_INSIDE))
         if self._pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
             self._raise_bus_error(wait_s=1.0)
             raise PipelineDied(f"The encoder {self.name} does not start", **_STUCK)
