@@ -56,7 +56,10 @@ def looks(profile: Literal["live", "thorough"], width: int, height: int) -> list
     if profile == "live":
         return [Look(min(LIVE_LONG_SIDE, max(longest, LIVE_LONG_SIDE // 2)))]
     medium = min(640, 2 * longest)
-    passes = [Look(160, strictness=1.5), Look(medium // 2), Look(medium), Look(medium, flipped=True)]
+    passes = [
+        Look(160, strictness=1.5), Look(224, strictness=1.25), Look(medium // 2), Look(medium),
+        Look(medium, flipped=True),
+    ]
     top = max(longest, min(2 * longest, 1280))
     if top > 1.4 * 640:
         passes.append(Look(min(top, 1280), strictness=1.25))

@@ -62,8 +62,8 @@ class TextDetector:
         if self._last is not None and prepared.same_as(self._last[0]):
             return self._last[1]
         rgb = prepared.rgb()
-        field = is_field(prepared.y, prepared.uv)
-        smeared = not field and smear(prepared.y) < SMEARED
+        smeared = smear(prepared.y) < SMEARED
+        field = not smeared and is_field(prepared.y, prepared.uv)
         found: list[list[Word]] = []
         suspected: list[Word] = []
         for long_side in long_sides(self._profile, prepared.width, prepared.height):
