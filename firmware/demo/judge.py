@@ -26,7 +26,7 @@ QUIET_DB, UNTOUCHED_PART = 30.0, 0.80
 SHEET_MOMENTS = 6
 TIMES_LIMIT_S = 0.002
 LEAST_PREROLL_S = 5.0
-LATE_PART, MISSING_PART = 0.05, 0.01
+LATE_PART, MISSING_PART = 0.0, 0.0
 
 
 def judge(stage: Stage, steps: Steps, record: CaseRecord, mqtt: MqttWitness, sealed: Path) -> None:

@@ -36,7 +36,7 @@ def open_source(cfg: config.Source, sound: bool, sound_device: str = "") -> Fram
     if uri.startswith("scene://"):
         from hw.sim.scene import SceneSource
 
-        return SceneSource(uri)
+        return SceneSource.from_config(cfg)
     if uri.startswith(("rtsp://", "rtsps://")):
         return GstSource(_without_password(uri), partial(_rtsp_head, uri), live=True, sound=sound,
                          sound_head=sound_device, lost_after_s=cfg.lost_after_s, explain=_explain_live)
