@@ -158,17 +158,22 @@ class Lookout:
     def regions_at(self, pts_ns: int) -> list[Region]:
         """What to fill in the frame at `pts_ns`, from answers up to the delay line's length ahead of it and no
         further: the result does not depend on how fast the detectors happened to be."""
-        while self._ahead and self._ahead[0][0] <= pts_ns + self._delay_ns:
-            self._planner.add(self._ahead.pop(0)[2])
+        self._tell_planner(pts_ns + self._delay_ns)
         return self._planner.regions_at(pts_ns)
 
     def forget_before(self, pts_ns: int) -> None:
+        """The frame at `pts_ns` has left, whether anybody asked for its regions or it was filled whole."""
+        self._tell_planner(pts_ns + self._delay_ns)  # or a long privacy pause would pile up answers
         self._planner.forget_before(pts_ns)
         self._gate.forget_before(pts_ns)
 
     def close(self) -> None:
         for seat in self._seats:
             seat.worker.close()
+
+    def _tell_planner(self, up_to_ns: int) -> None:
+        while self._ahead and self._ahead[0][0] <= up_to_ns:
+            self._planner.add(self._ahead.pop(0)[2])
 
     def _take(self, seat: Seat, answer: Detections | DetectorFailure, now_ns: int) -> None:
         took_ns = now_ns - seat.asked_at.pop(answer.pts_ns, now_ns)
