@@ -74,8 +74,8 @@ class Detect(Struct, forbid_unknown_fields=True, frozen=True):
     delay_s: Annotated[float, Meta(ge=0.2, le=1.0)] = 0.5
     hang_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 10.0
     """After this long without an answer a detector counts as hung; a live pipeline asks to be restarted."""
-    threads: Annotated[int, Meta(ge=1, le=16)] = 2
-    """Cores that one look may use. Two answer sooner than one, at no more work in all; an answer has a deadline."""
+    threads: Annotated[int, Meta(ge=1, le=16)] = 1
+    """Cores that one look may use. More than one answers sooner on an idle machine, at more work in all."""
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
 
 

@@ -57,7 +57,7 @@ class EncoderSpec:
 FILE_INSIDE = 2
 LIVE_INSIDE = 8
 """Frames that may be inside the encoder beyond those it holds back: live, a moment's lag must not stop the capture."""
-_LIVE_NICE = 10
+_LIVE_NICE = 5
 
 
 def _give_way(*_: object) -> Any:

@@ -14,7 +14,7 @@ from firmware.pipeline.detect.runtime import Session
 from firmware.pipeline.detect.types import BadDetection, Region
 from hw.ports import U8
 
-LIVE_LONG_SIDE = 864
+LIVE_LONG_SIDE = 736
 SMALL = 0.05
 """Of the shorter side of the frame: up to this height one pass is enough, a larger word must be confirmed."""
 LARGEST = 0.15
