@@ -352,6 +352,27 @@ def test_recover_all_does_each_and_one_bad_file_stops_nothing(tmp_path: Path) ->
         recover_all(str(tmp_path / "absent"), device())
 
 
+def test_a_start_reads_only_the_end_of_a_closed_recording(tmp_path: Path) -> None:
+    path = seal(str(tmp_path))
+    data = bytearray(read(path))
+    data[len(data) // 2] ^= 1
+    write(path, bytes(data))
+    assert recover(path, device()).outcome == "damaged"
+    (seen,) = recover_all(str(tmp_path), device())
+    assert (seen.outcome, seen.recording_id) == ("was-closed", "abcdefgh")
+    assert seen.records > seen.fragments > 0
+    assert read(path) == bytes(data)
+
+
+def test_an_end_record_that_is_not_the_devices_own_does_not_count_as_closed(tmp_path: Path) -> None:
+    path = seal(str(tmp_path))
+    data = bytearray(read(path))
+    data[-33] ^= 1  # the last byte of the end's signature
+    write(path, bytes(data))
+    (seen,) = recover_all(str(tmp_path), device())
+    assert seen.outcome != "was-closed"
+
+
 def test_cut_and_append_leaves_nothing_old_behind_the_new(tmp_path: Path) -> None:
     path = write(str(tmp_path / "f"), b"0123456789")
     handle = os.open(path, os.O_RDWR)

@@ -31,6 +31,9 @@ from firmware.vault.records import CONTENT_TYPES, Record, decode
 from firmware.vault.report import Problem, RecordingInfo, VerifyReport, count, end_problem
 from hw.disk import disk_fault
 
+TAIL_BYTES = 4096
+"""An end record is some 350 bytes long."""
+
 
 @dataclass(frozen=True)
 class StoredRecord:
@@ -115,6 +118,13 @@ class Recording:
             yield from whole_frames_after(self._handle, offset, self.size_bytes, self.device_public)
         except OSError as error:
             raise disk_fault(error, self.path, "reading") from error
+
+    def end_record(self) -> Frame | None:
+        """The end record, its signature checked, if the file ends with one. Reads nothing else. Raises DiskFault."""
+        for frame in self.frames_after(max(self.start, self.size_bytes - TAIL_BYTES) - 1):
+            if frame.kind == RecordType.END and frame.end == self.size_bytes:
+                return frame
+        return None
 
     def info(self) -> RecordingInfo:
         """What is in the file, from its public data alone; reads no payload. Raises DiskFault."""
