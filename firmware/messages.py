@@ -187,7 +187,8 @@ class Answer(Struct, tag=True, frozen=True):
 
 
 class StateReport(Struct, tag=True, frozen=True):
-    """The recorder's state as evidence shows it; sent on every change and to each new listener."""
+    """The recorder's state as evidence shows it; sent on every change, each second while bytes grow, and to each new
+    listener."""
 
     state: RecorderState
     since_unix_s: float

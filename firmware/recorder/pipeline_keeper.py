@@ -31,6 +31,8 @@ from hw.ports import Clock
 FIRST_PICTURE_NS = 20 * t.SECOND
 SILENT_NS = 5 * t.SECOND
 PICTURE_STALE_NS = 1_900_000_000
+NO_PICTURE_NS = 8 * t.SECOND
+"""A pipeline that still talks but has sent no picture for so long is replaced: no state may claim what is not kept."""
 MESSAGES_PER_TURN = 32
 SHORT_LIVED = "recorder-slow"
 SHORT_LIVED_NS = 10 * t.SECOND
@@ -159,6 +161,8 @@ class PipelineKeeper:
                 yield self._down("pipeline-died", f"no picture within {FIRST_PICTURE_NS // t.SECOND} s of its start")
         elif now - self._heard_ns > SILENT_NS:
             yield self._down("pipeline-died", f"the pipeline said nothing for {SILENT_NS // t.SECOND} s")
+        elif now - self.picture_ns > NO_PICTURE_NS:
+            yield self._down("pipeline-died", f"the pipeline sent no picture for {NO_PICTURE_NS // t.SECOND} s")
         elif SHORT_LIVED in self._alerts and now - self._short_lived_ns > SHORT_LIVED_NS:
             self._alerts.discard(SHORT_LIVED)
             yield t.Alerted(SHORT_LIVED, cleared=True)

@@ -1,4 +1,5 @@
-"""What the recorder tells others: its state when it changes, its figures every few seconds. Decides nothing."""
+"""What the recorder tells others: its state when it changes and each second while its bytes grow, its figures every few
+seconds. Decides nothing."""
 
 from __future__ import annotations
 
@@ -12,23 +13,26 @@ from firmware.recorder.pipeline_keeper import PipelineKeeper
 from hw.ports import Clock
 
 LONGEST_SILENCE_S = 5.0
+BYTES_EVERY_NS = 1_000_000_000
 
 
 class Reporter:
-    """Publishes StateReport on every change but that of the byte count alone, and Health at its interval."""
+    """Publishes StateReport on every change, of the byte count alone once a second, and Health at its interval."""
 
     def __init__(self, cfg: Config, clock: Clock, publish: Callable[[StateReport | Health], None]) -> None:
         self._cfg, self._clock, self._publish = cfg, clock, publish
         self._last: tuple[object, ...] = ()
         self._since = ("", 0.0)
-        self._health_ns = 0
+        self._told_bytes = self._told_ns = self._health_ns = 0
 
     def state(self, state: MachineState, evident: bool, light: str) -> None:
         """Publish when anything a person could see changed."""
         seen = (state.name, state.recording_id, state.fault, state.refusal, evident, light, state.consent.state)
-        if seen == self._last:
+        now = self._clock.monotonic_ns()
+        grown = state.durable_bytes != self._told_bytes and now - self._told_ns >= BYTES_EVERY_NS
+        if seen == self._last and not grown:
             return
-        self._last = seen
+        self._last, self._told_bytes, self._told_ns = seen, state.durable_bytes, now
         if state.name != self._since[0]:
             self._since = (state.name, self._clock.unix_s())
         self._publish(StateReport(
