@@ -36,7 +36,7 @@ from firmware.messages import (
 from firmware.recorder import conditions
 from firmware.recorder.conditions import Snapshot
 from firmware.recorder.journal import Journal, JournalThread
-from firmware.recorder.link import PipelineLink, child_environment
+from firmware.recorder.link import PipelineLink, child_command, child_environment
 from firmware.recorder.pause_guard import PauseGuard
 from firmware.recorder.pipeline_keeper import _without_credentials
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
@@ -332,6 +332,18 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     process.wait(10)
     process.stdout.close()
     until(lambda: not runs(child), what="the child's end")
+
+
+def test_ctrl_c_is_for_the_parent_alone() -> None:
+    code = "import time; print('up', flush=True); time.sleep(0.7); print('ended in order')"
+    child = subprocess.Popen(
+        child_command(sys.executable, "-c", code), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "up\n"
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.communicate(timeout=20)[0] == "ended in order\n"
+    assert child.returncode == 0
 
 
 def test_addresses_lose_their_passwords() -> None:
