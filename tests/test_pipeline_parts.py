@@ -235,6 +235,15 @@ def test_no_sound_of_a_paused_frame_is_heard_and_none_is_lost(paused: list[bool]
         assert heard.all()
 
 
+def test_a_pause_is_silent_also_where_no_picture_came() -> None:
+    line = SoundLine(48_000, drop_before_first=True)
+    line.push([SoundChunk(i * 20 * MS, np.ones((960, 2), np.int16)) for i in range(50)])
+    got = [*line.take(0, 40 * MS, muted=False), *line.take(40 * MS, 40 * MS, muted=True)]
+    line.mute_until(800 * MS)  # the picture stayed away until after the pause
+    got += line.take(900 * MS, 100 * MS, muted=False)
+    assert [chunk.pts_ns // MS for chunk in got if chunk.samples.any()] == [0, 20, *range(800, 1000, 20)]
+
+
 def test_live_sound_from_before_the_first_frame_is_left_out() -> None:
     line = SoundLine(48_000, drop_before_first=True)
     line.push([SoundChunk(i * 10 * MS, np.ones((480, 2), np.int16)) for i in range(10)])

@@ -50,7 +50,7 @@ class Output:
             self._sound.open()
 
     def push(self, data: U8, verdict: Verdict, duration_ns: int, release: Callable[[], None]) -> None:
-        """One scrubbed frame; waits while the encoder is full. When it raises, `release` is not called."""
+        """One scrubbed frame; waits while the encoder is full. `release` is called once, also when this raises."""
         self._fragmenter.expect(verdict, duration_ns)
         self._encoder.push(data, verdict.pts_ns, release=release)
         self._end_ns = verdict.pts_ns + duration_ns
@@ -65,6 +65,10 @@ class Output:
         """Sound as captured: it waits until the frame of its time is pushed."""
         if self._sound is not None:
             self._line.push(chunks)
+
+    def mute_until(self, pts_ns: int) -> None:
+        """A privacy pause ended at `pts_ns`: no sound captured before may be heard."""
+        self._line.mute_until(pts_ns)
 
     def force_keyframe(self) -> None:
         self._encoder.force_keyframe()

@@ -65,7 +65,10 @@ class FramePath:
     def pause(self, on: bool) -> None:
         """Fill every frame that leaves from now on; after a pause also those taken before its end."""
         if self.paused and not on and self._fmt.live:
-            self._filled_until_ns = time.monotonic_ns()
+            now_ns = time.monotonic_ns()
+            self._output.mute_until(now_ns)
+            # On a grid a frame may be shown up to half a period before it was taken.
+            self._filled_until_ns = now_ns + (self._grid.period_ns if self._grid is not None else 0)
         self.paused = on
 
     def stop(self) -> None:
@@ -232,7 +235,8 @@ class FramePath:
             return
         slots = self._grid.slots(frame.pts_ns)
         for pts_ns in slots[:-1]:
-            shown = frame if self.paused or self._repeatable is None else self._repeatable
+            hidden = frame.verdict.reason == "privacy-pause"
+            shown = frame if hidden or self._repeatable is None else self._repeatable
             self._push(shown, pts_ns, self._grid.period_ns)
         if slots:
             self._push(frame, slots[-1], self._grid.period_ns)

@@ -36,8 +36,12 @@ class SoundLine:
         while self._chunks and self._end_ns(self._chunks[0]) <= end_ns:
             taken.append(self._heard(self._chunks.popleft(), muted))
         if muted:
-            self._muted_until_ns = end_ns
+            self.mute_until(end_ns)
         return taken
+
+    def mute_until(self, pts_ns: int) -> None:
+        """A privacy pause ended at `pts_ns`: what was captured before is silent, also where no picture came then."""
+        self._muted_until_ns = max(self._muted_until_ns, pts_ns)
 
     def rest(self, *, muted: bool) -> list[SoundChunk]:
         """At the end: what is left."""

@@ -1,0 +1,90 @@
+"""The frame path with real parts, a frame at a time: what a privacy pause hides, and what it tells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import pytest
+
+from firmware import config
+from firmware.messages import Alert, Configure, Fragment, Progress, StreamInfo
+from firmware.pipeline.delay import DelayLine
+from firmware.pipeline.detect.planner import Planner
+from firmware.pipeline.evidence import EvidenceGate
+from firmware.pipeline.frame import FramePool
+from firmware.pipeline.grid import ConstantRate
+from firmware.pipeline.lookout import Lookout
+from firmware.pipeline.output import Output
+from firmware.pipeline.path import FramePath
+from firmware.recorder.pause_guard import PauseGuard
+from hw.ports import StreamFormat
+from hw.sim.scene import SceneSource
+
+MS = 1_000_000
+S = 1_000_000_000
+RATE = Fraction(10)
+PERIOD_NS = int(S / RATE)
+DELAY_NS = 500 * MS
+FORMAT = StreamFormat(64, 64, RATE, live=True)
+CONFIGURE = Configure(
+    config.Source(uri="scene://?width=64&height=64&rate=10"), config.Encode(preset="ultrafast", rate="constant"),
+    config.Sound(), config.Detect(), "",
+)
+
+
+class Bench:
+    """A frame path on a grid, and all that came out of it."""
+
+    def __init__(self) -> None:
+        self.sent: list[StreamInfo | Fragment] = []
+        self.told: list[Alert | Progress] = []
+        gate = EvidenceGate(["face"], DELAY_NS)
+        lookout = Lookout([], gate, Planner(64, 64, DELAY_NS), live=True, delay_ns=DELAY_NS, hang_timeout_ns=10 * S,
+                          alert=self.told.append)
+        self.output = Output(FORMAT, CONFIGURE.encode, CONFIGURE.sound, [], RATE, self.sent.append)
+        self.output.open()
+        self.path = FramePath(
+            CONFIGURE, SceneSource(CONFIGURE.source.uri), FORMAT, DelayLine(gate, DELAY_NS, live=True), lookout,
+            self.output, self.told.append, ConstantRate(RATE),
+        )
+        self._pool = FramePool(FORMAT, 8)
+
+    def leaves(self, pts_ns: int) -> None:
+        """A frame taken at `pts_ns` leaves the delay line with all evidence."""
+        frame = self._pool.acquire(5.0)
+        assert frame is not None
+        frame.pts_ns, frame.duration_ns = pts_ns, PERIOD_NS
+        self.path._scrub(frame, "")
+        self.path._encode(frame)
+
+    def fragments(self) -> list[Fragment]:
+        self.output.finish(muted=False)
+        return [sent for sent in self.sent if isinstance(sent, Fragment)]
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.output.close()
+
+
+@pytest.mark.parametrize(("began", "taken"), [(1, 5.45), (3, 5.0)], ids=["moved", "repeated"])
+def test_what_a_grid_shows_of_a_pause_is_filled(bench: Bench, began: int, taken: float) -> None:
+    """A grid shows a frame up to half a period before it was taken, and again where one is missing."""
+    guard = PauseGuard()
+    now_ns = time.monotonic_ns()
+    start_ns = now_ns - round(5.4 * PERIOD_NS)
+    bench.leaves(start_ns)
+    guard.paused_since(now_ns - began * PERIOD_NS)
+    bench.path.pause(True)
+    guard.resumed(time.monotonic_ns())
+    bench.path.pause(False)
+    bench.leaves(start_ns + round(taken * PERIOD_NS))
+    bench.leaves(start_ns + 8 * PERIOD_NS)
+    made = bench.fragments()
+    assert sum(len(fragment.verdicts) for fragment in made) == 9
+    assert all(guard.admits(fragment) for fragment in made)
+    assert made[-1].verdicts[-1].kind == "clean", "the pause is over"
