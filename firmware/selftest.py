@@ -1,4 +1,4 @@
-"""The self-test: is everything a recording needs here, and does a short one go through the whole path and open again?"""
+"""The self-test: is all a recording needs here, and does a short one go through the whole path and open again?"""
 
 from __future__ import annotations
 
@@ -99,7 +99,10 @@ def _disk(cfg: Config) -> str:
 
 
 def _short_recording(cfg: Config) -> str:
-    """The staged scene with planted faces and names through the real pipeline and vault, with a throwaway key."""
+    """The staged scene with planted faces and names through the real pipeline and vault, with throwaway keys.
+
+    The device's own key is left alone: made here by root, the recorder's user could not read it.
+    """
     from firmware.recorder.record_once import record
     from firmware.vault.keys import PrivateKey, new_archive_key
     from firmware.vault.reader import Recording
@@ -108,6 +111,10 @@ def _short_recording(cfg: Config) -> str:
     with tempfile.TemporaryDirectory(prefix="scrubcam-selftest-") as folder:
         private, public = Path(folder, "throwaway.key"), Path(folder, "throwaway.pub")
         new_archive_key(str(private), str(public))
+        cfg = replace(
+            cfg, paths=replace(cfg.paths, state_dir=folder), recorder=replace(cfg.recorder, floor_bytes=0),
+            source=replace(cfg.source, width=0, height=0, rate_hz=0.0), encode=replace(cfg.encode, rate="variable"),
+        )
         result = record(cfg, SCENE, Path(folder), [public], 0.0, consent, lambda *_: None, threading.Event())
         with Recording.open(str(result.path)) as recording:
             report = recording.verify()

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from firmware.cli.console import err, human_bytes, human_time, out
-from firmware.errors import DamagedRecording, InterruptedRecording
+from firmware.errors import ConfigError, DamagedRecording, InterruptedRecording
 
 SealedFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sealed recording (.scrub).")]
 
@@ -118,6 +118,9 @@ def export(
     secret = typer.prompt("Passphrase", hide_input=True) if passphrase else None
     private = PrivateKey.load(str(key), secret)
     target = out_mp4 or file.with_suffix(".mp4")
+    if key.exists() and target.exists() and key.samefile(target):
+        raise ConfigError(f"{target} is the private key", meaning="It was left as it is",
+                          todo="choose another name for the MP4")
     with _bytes_bar("exporting") as bar:
         task = bar.add_task("exporting", total=file.stat().st_size if file.exists() else None)
         result = export_sealed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,10 @@ import typer
 from rich.markup import escape
 
 from firmware.cli.console import out
+from firmware.errors import ConfigError
+from hw.disk import disk_fault
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 keys_app = typer.Typer(help="Make the archive's keys.", no_args_is_help=True)
 
@@ -33,8 +38,14 @@ def new(
     """Make a key pair: NAME.pub seals recordings, NAME.key opens them. Nothing is overwritten."""
     from firmware.vault.keys import new_archive_key
 
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} is no name for a key pair", meaning="Nothing was made",
+                          todo="use letters, digits, '_', '-' and '.'; give the folder with --dir")
     secret = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if passphrase else None
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_fault(error, str(folder), "making") from error
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
     key = new_archive_key(str(private), str(public), secret)
     out.print(f"[bold]{escape(str(public))}[/]  public: put it on the devices; it can only seal (id {key.key_id})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 from msgspec.structs import replace
 from rich.live import Live
+from rich.markup import escape
 from rich.text import Text
 
 from firmware.cli.console import err, human_bytes, human_time, out
@@ -63,13 +65,13 @@ def record(
         state="given",
         video=True,
         audio=sound,
-        by=consent_by or getpass.getuser(),
+        by=consent_by or _user(),
         evidence="confirmed by the operator of `scrubcam record`",
         purpose="recorded from the command line",
     )
     with _stop_on_signal() as stop, _ProgressLine("recording") as line:
         result = record_once(settings, source, out_dir, to, seconds, consent, line.update, stop)
-    out.print(f"[bold green]Sealed[/] {result.path}", style=None)
+    out.print(f"[bold green]Sealed[/] {escape(result.path)}")
     out.print(
         f"  {human_time(result.seconds)}, {result.frames} frames ({result.clean} clean, {result.masked} masked, "
         f"{result.blanked} blanked), {human_bytes(result.size_bytes)}"
@@ -93,11 +95,20 @@ def scrub(
     settings = _settings(config, codec, bitrate, profile, keep_sound)
     with _stop_on_signal() as stop, _ProgressLine("scrubbing") as line:
         result = scrub_once(settings, source, out_mp4, report, keep_sound, line.update, stop, force=force)
-    out.print(f"[bold green]Scrubbed[/] {out_mp4}", style=None)
+    told = f"; report {escape(str(report))}" if report else ""
+    out.print(f"[bold green]Scrubbed[/] {escape(str(out_mp4))}")
     out.print(
         f"  {human_time(result.seconds)}, {result.frames} frames ({result.clean} clean, {result.masked} masked, "
-        f"{result.blanked} blanked), {human_bytes(result.size_bytes)}" + (f"; report {report}" if report else "")
+        f"{result.blanked} blanked), {human_bytes(result.size_bytes)}{told}"
     )
+
+
+def _user() -> str:
+    """Who runs this; the number where the user has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _settings(

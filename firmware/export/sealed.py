@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware.errors import DamagedRecording
+from firmware.errors import ConfigError, DamagedRecording
 from firmware.export.mp4 import export_mp4
 from firmware.vault.keys import PrivateKey
 from firmware.vault.reader import Recording
@@ -34,8 +35,12 @@ def export_sealed(
 ) -> SealedExport:
     """Write `target` from `sealed`; `progress(bytes_read)` along the way.
 
-    Without `partial` a damaged file writes nothing. Raises KeyFault, DamagedRecording, DiskFault, MediaUnreadable.
+    Without `partial` a damaged file writes nothing. Raises ConfigError (the target is the recording itself, whatever
+    `force` says), KeyFault, DamagedRecording, DiskFault, MediaUnreadable.
     """
+    if os.path.exists(sealed) and os.path.exists(target) and os.path.samefile(sealed, target):
+        raise ConfigError(f"{target} is the sealed recording itself", meaning="It was left as it is",
+                          todo="choose another name for the MP4")
     with Recording.open(str(sealed)) as recording:
         damage: list[str] = []
         result = export_mp4(_opened(recording, private_key, partial, damage, progress), str(target), force=force)

@@ -58,9 +58,13 @@ def scrub(
     Nothing bears the name `out_mp4` before it is whole. Raises Stopped, DiskFault (also: the name is taken, without
     `force`), ConfigError (output over input) and the pipeline's own errors.
     """
-    if os.path.exists(in_path) and os.path.exists(out_mp4) and os.path.samefile(in_path, out_mp4):
-        raise ConfigError(f"{out_mp4} is the input itself", meaning="The footage was left as it is",
-                          todo="choose another name for the output")
+    for written in (out_mp4, report_path):
+        if written is not None and _same(in_path, written):
+            raise ConfigError(f"{written} is the input itself", meaning="The footage was left as it is",
+                              todo="choose another name for the output")
+    if report_path is not None and os.path.abspath(report_path) == os.path.abspath(out_mp4):
+        raise ConfigError(f"{report_path} cannot be both the film and its report", meaning="Nothing was written",
+                          todo="choose another name for the report")
     configure = Configure(
         source=replace(cfg.source, uri=str(in_path)), encode=cfg.encode, sound=replace(cfg.sound, enabled=keep_audio),
         detect=cfg.detect, models_dir=cfg.paths.models_dir, sound_allowed=keep_audio,
@@ -73,6 +77,10 @@ def scrub(
         text = msgspec.json.format(msgspec.json.encode(run.report(cfg, str(in_path))), indent=1)
         write_durably(str(report_path), text, mode=0o644)
     return run.result(str(out_mp4), result.size_bytes)
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 class _Run:

@@ -1,0 +1,64 @@
+"""What a slip of the hand must not cost: a sealed recording, a key, the footage itself; and odd names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from firmware.cli.main import app
+from firmware.config import Config, Paths
+from firmware.errors import ConfigError, DiskFault
+from firmware.paths import default_models_dir
+from firmware.selftest import _short_recording
+from firmware.vault.keys import new_archive_key
+from tests.vault_helpers import seal
+
+SCENE = "scene://?width=320&height=180&rate=15&seed=3&seconds=1&paced=0&sound=0"
+
+
+def scrubcam(*words: object) -> BaseException | None:
+    """Run the command in this process; what it raised, None when all went well."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    return done.exception
+
+
+def test_an_export_never_replaces_the_recording_or_the_key(tmp_path: Path) -> None:
+    sealed, key = Path(seal(str(tmp_path))), tmp_path / "archive.key"
+    new_archive_key(str(key), str(tmp_path / "archive.pub"))
+    before = sealed.read_bytes(), key.read_bytes()
+    for target in (sealed, key):
+        fault = scrubcam("export", sealed, "--key", key, "-o", target, "--force")
+        assert isinstance(fault, ConfigError)
+    assert (sealed.read_bytes(), key.read_bytes()) == before
+
+
+def test_a_report_never_replaces_the_footage(tmp_path: Path) -> None:
+    footage = tmp_path / "old.mp4"
+    footage.write_bytes(b"the only copy")
+    for words in (("--report", footage), ("--report", tmp_path / "new.mp4")):
+        assert isinstance(scrubcam("scrub", footage, "-o", tmp_path / "new.mp4", *words), ConfigError)
+    assert footage.read_bytes() == b"the only copy"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", " "])
+def test_a_key_pair_needs_a_name(tmp_path: Path, name: str) -> None:
+    assert isinstance(scrubcam("keys", "new", name, "--dir", tmp_path / "in"), ConfigError)
+    assert list(tmp_path.iterdir()) == []
+    assert isinstance(scrubcam("keys", "new", "archive", "--dir", "/proc/nowhere"), DiskFault)
+
+
+def test_a_folder_with_brackets_in_its_name_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    new_archive_key(str(tmp_path / "archive.key"), str(tmp_path / "archive.pub"))
+    out = tmp_path / "list [/3]"
+    assert scrubcam("record", SCENE, "-o", out, "--to", tmp_path / "archive.pub") is None
+    assert len(list(out.rglob("*.scrub"))) == 1
+
+
+def test_a_self_test_makes_no_device_key(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    cfg = Config(paths=Paths(state_dir=str(state), models_dir=str(default_models_dir())))
+    assert "120 frames" in _short_recording(cfg)
+    assert not state.exists()
