@@ -5,22 +5,27 @@ SCRUBCAM_KILLS sets how many random moments the recorder is killed at (3 in the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from firmware.export.mp4 import export_mp4
 from firmware.messages import Fragment
 from firmware.vault.reader import Recording
 from firmware.vault.records import Gap
-from tests.recorder_helpers import CONSENT, Unit, children_of, files_under, runs
+from hw.ports import EndOfStream
+from hw.sim.scene import SceneSource
+from tests.recorder_helpers import CONSENT, SCENE, Unit, children_of, files_under, runs
 
 KILLS = int(os.environ.get("SCRUBCAM_KILLS", "3"))
 LOST_S = 1.5
@@ -135,18 +140,54 @@ def test_no_plaintext_is_on_any_disk(unit: Unit) -> None:
     listener.state("RECORDING")
     time.sleep(1.0)
     during = {path: path.read_bytes() for path in files_under(unit.root)}
+    assert unit.process is not None
+    for pid in (unit.process.pid, *children_of(unit.process.pid)):
+        for path in files_open_for_writing(pid):
+            assert path.is_relative_to(unit.root), f"process {pid} writes to {path}"
     unit.kill9()
     after = {path: path.read_bytes() for path in files_under(unit.root)}
 
     fragments = [r for r in records_unfinished(unit) if isinstance(r, Fragment)]
     assert fragments
-    marks = {b"moof", b"mdat", b"avcC", b"moov", b"trun", b"ftyp"}
+    # Long enough that ciphertext does not hold one by chance.
+    marks = {b"mfhd\0\0\0\0", b"tfdt\1\0\0\0", b"mvhd\0\0\0\0", b"mvhd\1\0\0\0", b"ftypisom", b"ftypiso5"}
     marks |= {fragment.data[-48:] for fragment in fragments}  # the encoded pictures themselves
+    marks |= set(camera_rows())
+    assert any(mark in fragment.data for mark in marks for fragment in fragments)
     for files in (during, after):
         assert any(path.suffix == ".scrub" for path in files)
         for path, content in files.items():
             for mark in marks:
                 assert mark not in content, f"{mark!r} stands in clear in {path.name}"
+
+
+def camera_rows() -> list[bytes]:
+    """Stretches of the scene's own first pictures, as the camera delivers them: the marker to look for."""
+    source = SceneSource(SCENE + "&paced=0&seconds=1")
+    fmt = source.open()
+    frame = np.empty(fmt.frame_bytes, np.uint8)
+    rows = []
+    with contextlib.suppress(EndOfStream):
+        while True:
+            source.read(frame, 5.0)
+            picture = frame[: fmt.width * fmt.height].reshape(fmt.height, fmt.width)
+            rows += [row[100:148].tobytes() for row in picture[::20] if len(np.unique(row[100:148])) > 8]
+    source.close()
+    assert len(rows) > 20
+    return rows
+
+
+def files_open_for_writing(pid: int) -> list[Path]:
+    """Regular files that a process has open for writing; deleted ones too."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            flags = int((Path(f"/proc/{pid}/fdinfo") / link.name).read_text().split("flags:")[1].split()[0], 8)
+            if stat.S_ISREG(link.stat().st_mode) and flags & os.O_ACCMODE != os.O_RDONLY:
+                found.append(link.readlink())
+        except FileNotFoundError:
+            continue  # closed while we looked
+    return found
 
 
 def records_unfinished(unit: Unit) -> list[object]:
