@@ -17,9 +17,10 @@ from firmware.pipeline.frame import FramePool
 from firmware.pipeline.grid import ConstantRate
 from firmware.pipeline.lookout import Lookout
 from firmware.pipeline.output import Output
-from firmware.pipeline.path import FramePath
+from firmware.pipeline.path import STALE_NS, FramePath
+from firmware.pipeline.spell import OVER_AFTER_FRAMES, Spell
 from firmware.recorder.pause_guard import PauseGuard
-from hw.ports import StreamFormat
+from hw.ports import U8, FrameTime, StreamFormat
 from hw.sim.scene import SceneSource
 
 MS = 1_000_000
@@ -34,6 +35,14 @@ CONFIGURE = Configure(
 )
 
 
+class SlowCamera(SceneSource):
+    """Its pictures come half a second after they were taken."""
+
+    def read(self, into: U8, timeout_s: float) -> FrameTime | None:
+        taken = super().read(into, timeout_s)
+        return taken and FrameTime(taken.pts_ns - S // 2, taken.duration_ns, taken.dropped_before)
+
+
 class Bench:
     """A frame path on a grid, and all that came out of it."""
 
@@ -45,8 +54,9 @@ class Bench:
                           alert=self.told.append)
         self.output = Output(FORMAT, CONFIGURE.encode, CONFIGURE.sound, [], RATE, self.sent.append)
         self.output.open()
+        self.source = SlowCamera(CONFIGURE.source.uri)
         self.path = FramePath(
-            CONFIGURE, SceneSource(CONFIGURE.source.uri), FORMAT, DelayLine(gate, DELAY_NS, live=True), lookout,
+            CONFIGURE, self.source, FORMAT, DelayLine(gate, DELAY_NS, live=True), lookout,
             self.output, self.told.append, ConstantRate(RATE),
         )
         self._pool = FramePool(FORMAT, 8)
@@ -88,3 +98,31 @@ def test_what_a_grid_shows_of_a_pause_is_filled(bench: Bench, began: int, taken:
     assert sum(len(fragment.verdicts) for fragment in made) == 9
     assert all(guard.admits(fragment) for fragment in made)
     assert made[-1].verdicts[-1].kind == "clean", "the pause is over"
+
+
+def test_a_camera_whose_pictures_come_late_is_recorded(bench: Bench) -> None:
+    """What was taken before the beginning is left out; that must not go on for ever."""
+    bench.source.open()
+    deadline = time.monotonic() + 20
+
+    def control() -> None:
+        if bench.path.stats.frames_in >= 3 or time.monotonic() > deadline:
+            bench.path.stop()
+
+    began_ns = time.monotonic_ns()
+    bench.path.run(control)
+    bench.source.close()
+    pictures = [sent for sent in bench.sent if isinstance(sent, Fragment)]
+    assert sum(len(fragment.verdicts) for fragment in pictures) == 3
+    assert pictures[0].pts_ns >= began_ns - STALE_NS
+
+
+def test_a_bad_spell_is_told_when_it_begins_and_when_it_is_over() -> None:
+    spell = Spell("frames-lost", "It begins.", "It is over: {}.")
+    badly = [0, 2, 0, 1, *[0] * (OVER_AFTER_FRAMES + 5), 1]
+    told = [(at, news) for at, bad in enumerate(badly) if (news := spell.note(bad))]
+    assert told == [
+        (1, Alert("frames-lost", "It begins.")),
+        (3 + OVER_AFTER_FRAMES, Alert("frames-lost", "It is over: 3.", True)),
+        (len(badly) - 1, Alert("frames-lost", "It begins.")),
+    ]

@@ -297,6 +297,7 @@ def test_a_live_detector_that_never_answers_blanks_every_frame_in_time() -> None
         heard = running.heard
     assert {kind for kind, _ in kinds(heard)} == {"blanked"}
     assert len(heard.verdicts) >= 10
+    assert heard.alert_codes == [("frames-blanked", False)], "it is told, once"
 
 
 def test_a_lost_signal_ends_by_name_after_every_frame_was_sent() -> None:

@@ -18,12 +18,13 @@ from firmware.pipeline.lookout import Lookout
 from firmware.pipeline.output import Output
 from firmware.pipeline.picture_watch import PictureWatch
 from firmware.pipeline.redact import fill_frame, fill_regions
+from firmware.pipeline.spell import Spell
 from firmware.pipeline.stats import Stats, rss_bytes
 from hw.ports import EndOfStream, FrameSource, StreamFormat
 
 PROGRESS_EVERY_S = 0.25
-DROPS_OVER_FRAMES = 100
 STALE_NS = 150_000_000
+"""What a live source took earlier than this before the frame path began is left out, if it comes within a second."""
 _LIVE_WAIT_S = 0.01
 _FILE_WAIT_S = 0.02
 _MAX_POOL_BYTES = 800_000_000
@@ -58,7 +59,11 @@ class FramePath:
         self._seen_ns = time.monotonic_ns()
         self._told_at = 0.0
         self._repeatable: Frame | None = None
-        self._lossless = 0  # how many frames must come without a loss before it counts as over
+        self._began_ns = 0
+        self._dropping = Spell("frames-dropped", "Frames get lost before they can be read: the device is too busy.",
+                               "No more frames get lost ({} did).")
+        self._blanking = Spell("frames-blanked", "Frames are filled whole: no detector's answer comes in time.",
+                               "Detectors answer in time again ({} frames were filled whole).")
 
     # ---- from the process ----------------------------------------------------------------------------
 
@@ -84,6 +89,7 @@ class FramePath:
     def run(self, control: Callable[[], None]) -> None:
         """The loop; `control` is called once a turn. Raises the named fault that ended it, after all that could
         still be encoded was handed on."""
+        self._began_ns = time.monotonic_ns()
         while not (self._ending and len(self._line) == 0):
             control()
             moved = self._read() if not self._ending else False
@@ -138,7 +144,8 @@ class FramePath:
                 self.stop()
             return False
         self._seen_ns = now_ns
-        if live and self._first_pts_ns < 0 and now_ns - taken.pts_ns > STALE_NS:
+        stale = live and self._first_pts_ns < 0 and taken.pts_ns < self._began_ns - STALE_NS
+        if stale and now_ns - self._began_ns < 1_000_000_000:
             frame.let_go()  # captured while the detectors were being loaded: the recording begins now
             return True
         frame.pts_ns, frame.duration_ns = taken.pts_ns, taken.duration_ns
@@ -154,7 +161,8 @@ class FramePath:
             self.stop()
             return
         self.stats.frames_in += 1
-        self._note_dropped(dropped)
+        self.stats.frames_dropped += dropped
+        self._note(self._dropping, dropped)
         started = time.perf_counter()
         if self._watch is not None:
             for alert in self._watch.look(frame.y, frame.pts_ns):
@@ -164,17 +172,10 @@ class FramePath:
         self._lookout.offer(before, frame, now_ns)
         self.stats.add("prepare", started)
 
-    def _note_dropped(self, dropped: int) -> None:
-        """Tells when frames begin to get lost, and when none was for a while; not each time."""
-        self.stats.frames_dropped += dropped
-        if dropped:
-            if self._lossless == 0:
-                self._tell(Alert("frames-dropped", "Frames get lost before they can be read: the device is too busy."))
-            self._lossless = DROPS_OVER_FRAMES
-        elif self._lossless:
-            self._lossless -= 1
-            if self._lossless == 0:
-                self._tell(Alert("frames-dropped", f"No more frames get lost ({self.stats.frames_dropped} did).", True))
+    def _note(self, spell: Spell, bad: int) -> None:
+        news = spell.note(bad)
+        if news is not None:
+            self._tell(news)
 
     def _sound_in(self) -> None:
         if self._fmt.sound_rate_hz:
@@ -223,6 +224,8 @@ class FramePath:
         else:
             frame.verdict = Verdict(frame.pts_ns, "masked" if regions else "clean", regions)
             self.stats.regions_masked += regions
+        if self._fmt.live:
+            self._note(self._blanking, int(reason in ("no-evidence-before", "no-evidence-after")))
         self.stats.add("paint", started)
 
     def _encode(self, frame: Frame) -> None:
