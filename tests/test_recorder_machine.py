@@ -323,6 +323,16 @@ def test_a_dead_pipeline_comes_back_with_a_gap() -> None:
     assert len(bench.of(t.WriteGap)) == 1
 
 
+def test_a_start_is_told_even_when_the_pipeline_dies_before_the_first_bytes_are_known() -> None:
+    bench = Bench().ready()
+    assert bench.ask("consent", GIVEN).ok
+    bench.send(t.Pressed("primary", "rec1"), t.PipelineDown("pipeline-died"))
+    assert bench.state.name == "INTERRUPTED"
+    told = bench.send(t.Durable("rec1", 100), t.Durable("rec1", 200), t.PipelineUp())
+    assert [effect.kind for effect in told if isinstance(effect, t.Journal)] == ["started", "continued"]
+    assert bench.state.name == "RECORDING"
+
+
 def test_a_dead_pipeline_comes_back_filling_when_paused() -> None:
     bench = Bench().recording()
     bench.send(t.Pressed("pause", "x"), t.PipelineDown("pipeline-died"))

@@ -82,10 +82,13 @@ def test_a_file_starts_with_a_keyframe_and_gaps_are_marked(tmp_path: Path) -> No
     bench.session.put(fragment(9, keyframe=False))
     bench.session.put(fragment(10))
     bench.session.put(fragment(20))  # no mark, yet pictures are missing
+    bench.session.put(fragment(22))  # even a single one
     kept = bench.sealed()
-    assert [r.seq for r in kept if isinstance(r, Fragment)] == [1, 2, 10, 20]
+    assert [r.seq for r in kept if isinstance(r, Fragment)] == [1, 2, 10, 20, 22]
     gaps = [r for r in kept if isinstance(r, Gap)]
-    assert [(g.reason, g.duration_ns // QUARTER) for g in gaps] == [("pipeline", 7), ("no-picture", 9)]
+    assert [(g.reason, g.duration_ns // QUARTER) for g in gaps] == [
+        ("pipeline", 7), ("no-picture", 9), ("no-picture", 1),
+    ]
     assert gaps[0].pts_ns == fragment(3).pts_ns
     assert sum(isinstance(r, StreamInfo) for r in kept) == 1
 

@@ -92,6 +92,8 @@ def _durable(turn: Turn, event: t.Durable) -> None:
         turn.go("PAUSED" if state.paused else "RECORDING")
         turn.emit(t.WriteState(turn.state.name, "started"), t.PlayTone("start"))
         turn.journal("started")
+    elif state.name == "INTERRUPTED" and not state.durable_bytes:
+        turn.journal("started")  # the pipeline died between the first picture and the disk's word on it
 
 
 def _pipeline_up(turn: Turn, _event: t.PipelineUp) -> None:

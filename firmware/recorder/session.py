@@ -78,6 +78,7 @@ class Session:
         self._new_stream: StreamInfo | None = None
         self._gap = ""
         self._end_ns: int | None = None
+        self._seq = 0
         self._looked_ns = 0
         self._low_told = False
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
@@ -201,7 +202,8 @@ class Session:
         begins = self._new_stream is not None or self._end_ns is None
         if begins and not item.keyframe:
             return False  # it could not be played
-        if self._end_ns is not None and (self._gap or item.pts_ns - self._end_ns > GAP_NS):
+        left_out = not begins and item.seq != self._seq + 1
+        if self._end_ns is not None and (self._gap or left_out or item.pts_ns - self._end_ns > GAP_NS):
             missing_ns = max(0, item.pts_ns - self._end_ns)
             self._append(Gap(self._end_ns, missing_ns, self._gap or "no-picture"))
         self._gap = ""
@@ -211,7 +213,7 @@ class Session:
         self._new_stream = None
         self._append(item)
         self.fragments += 1
-        self._end_ns = item.pts_ns + item.duration_ns
+        self._end_ns, self._seq = item.pts_ns + item.duration_ns, item.seq
         return True
 
     def _append(self, record: Record) -> None:
