@@ -72,7 +72,10 @@ class Child:
         except subprocess.TimeoutExpired:
             log.error("killed", child=self.name, waited_s=timeout_s)
             self.process.kill()
+        try:
             return self.process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            return -signal.SIGKILL  # the kernel itself waits for a disk: it ends when that answers
 
 
 def run(config_path: str | Path) -> int:
@@ -109,6 +112,10 @@ def supervise(config_path: str, stop: threading.Event) -> int:
         ended_with = recorder.stop(RECORDER_STOP_S)
         for child in children[1:]:
             child.stop(AGENT_STOP_S)
+    if ended_with == -signal.SIGKILL:
+        print("scrubcam: the recorder had to be killed. What was synced is safe; the next start closes it. "
+              "Do: check the disk.", file=sys.stderr)
+        return GIVEN_UP
     return max(0, ended_with)
 
 
