@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +132,16 @@ def test_a_bad_spell_is_told_when_it_begins_and_when_it_is_over() -> None:
         (3 + OVER_AFTER_FRAMES, Alert("frames-lost", "It is over: 3.", True)),
         (len(badly) - 1, Alert("frames-lost", "It begins.")),
     ]
+
+
+def test_no_core_dump_can_hold_a_frame(tmp_path: Path) -> None:
+    """Neither as a file nor through a pipe, for which a limit of 0 does not count and 1 does."""
+    code = (
+        "import os, resource; from firmware.pipeline import process; process._forbid_core_dumps();"
+        "print(*resource.getrlimit(resource.RLIMIT_CORE), flush=True); os.abort()"
+    )
+    crashed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30,
+                             env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}, check=False)
+    assert crashed.returncode == -signal.SIGABRT
+    assert crashed.stdout == ("0 0\n" if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else "1 1\n")
+    assert list(tmp_path.iterdir()) == []

@@ -310,10 +310,12 @@ def test_a_killed_pipeline_is_noticed_and_gone() -> None:
     link.kill()
 
 
-def test_the_child_gets_no_secrets_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_gets_no_secrets_and_no_way_to_write_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MQTT_PASSWORD", "x")
     monkeypatch.setenv("SCRUBCAM_LOG", "INFO")
+    monkeypatch.setenv("GST_DEBUG_FILE", "/tmp/frames.log")
     assert "MQTT_PASSWORD" not in child_environment()
+    assert "GST_DEBUG_FILE" not in child_environment(), "a log file that may hold frames"
     assert child_environment()["SCRUBCAM_LOG"] == "INFO"
 
 

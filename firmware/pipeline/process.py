@@ -50,7 +50,7 @@ PipelineChannel = Channel[FromPipeline, ToPipeline]
 
 def main(fd: int) -> int:
     """Serve the recorder at the other end of socket `fd`; returns the exit status."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold frames in clear
+    _forbid_core_dumps()
     log.setup("pipeline")
     channel: PipelineChannel = Channel(socket.socket(fileno=fd), FromPipeline, ToPipeline)
     try:
@@ -61,6 +61,14 @@ def main(fd: int) -> int:
     except ChannelClosed:
         # Nobody is left to hand frames to: end here, without waiting for native threads.
         os._exit(PipelineDied.exit_code)
+
+
+def _forbid_core_dumps() -> None:
+    """A core dump would hold frames in clear. A limit of 0 stops files only; 1 byte is too little for a file, and is
+    the kernel's own mark for "nor to a program" (core_pattern with a pipe; do_coredump in fs/coredump.c)."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    most = 0 if hard == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 
 
 def _failed(channel: PipelineChannel, sender: Sender | None, error: ScrubcamError) -> int:

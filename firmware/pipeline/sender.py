@@ -7,11 +7,12 @@ import threading
 import time
 
 from firmware.ipc import Channel, ChannelClosed
-from firmware.messages import Alert, Fragment, FromPipeline, ToPipeline
+from firmware.messages import Alert, Fragment, FromPipeline, Progress, ToPipeline
 
 QUEUE_FRAGMENTS = 40  # ten seconds at the usual fragment length
 _FILE_PATIENCE_S = 600.0
 _LIVE_PATIENCE_S = 10.0
+_ALERT_PATIENCE_S = 1.0  # alerts are rare; Progress, several times a second, must not hold the capture up
 
 
 class Sender:
@@ -41,7 +42,7 @@ class Sender:
             return
         if self._live:
             try:
-                self._queue.put(message, timeout=1.0)
+                self._queue.put(message, timeout=0.0 if isinstance(message, Progress) else _ALERT_PATIENCE_S)
             except queue.Full:
                 pass  # small news that is out of date by the time anyone could read it
             return

@@ -22,6 +22,8 @@ _PASSED = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH",
 )
 _PASSED_PREFIXES = ("SCRUBCAM_", "GST_", "OMP_", "CUDA_")
+_NOT_PASSED = ("GST_DEBUG", "GST_TRACERS")
+"""Prefixes: GStreamer's own logs may go to files and hold the bytes of frames."""
 
 
 def child_command(*command: str) -> list[str]:
@@ -32,7 +34,8 @@ def child_command(*command: str) -> list[str]:
 def child_environment() -> dict[str, str]:
     """The few variables a child needs."""
     return {
-        name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)
+        name: value for name, value in os.environ.items()
+        if name in _PASSED or (name.startswith(_PASSED_PREFIXES) and not name.startswith(_NOT_PASSED))
     }
 
 
