@@ -148,7 +148,9 @@ class FramePath:
         if stale and now_ns - self._began_ns < 1_000_000_000:
             frame.let_go()  # captured while the detectors were being loaded: the recording begins now
             return True
-        frame.pts_ns, frame.duration_ns = taken.pts_ns, taken.duration_ns
+        # No picture is taken after it has come: a camera's clock that runs ahead must not hold up the delay line.
+        frame.pts_ns = min(taken.pts_ns, now_ns) if live else taken.pts_ns
+        frame.duration_ns = taken.duration_ns
         self._admit(frame, taken.dropped_before, now_ns)
         return True
 
