@@ -182,6 +182,15 @@ def test_specks_are_dropped_and_rows_of_letters_kept() -> None:
     assert word.angle_deg == pytest.approx(0)
 
 
+def test_a_thousand_specks_hide_no_word() -> None:
+    chance = np.zeros((400, 640), np.float32)
+    chance[::6, ::6] = 0.95
+    for top in (30, 350):
+        chance[top : top + 20] = 0
+        chance[top + 4 : top + 16, 100:220] = 0.95
+    assert sorted(round(word.y / 10) for word in words(chance, 1.0, 0.3, 0.6)) == [4, 36]
+
+
 def test_a_highlight_has_no_strokes_and_large_letters_have() -> None:
     picture = np.full((300, 600, 3), 120, np.uint8)
     write(picture, "STORZ", 60, 200, 100)

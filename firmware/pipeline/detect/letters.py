@@ -62,8 +62,10 @@ def words(chance: F32, ratio: float, threshold: float, score_least: float) -> li
     """
     marked = (chance > threshold).astype(np.uint8)
     contours, _ = cv2.findContours(marked, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    if len(contours) > MOST_CONTOURS:  # a bound on the time; what is left out is specks, wherever they are
+        contours = sorted(contours, key=_extent, reverse=True)[:MOST_CONTOURS]
     out = []
-    for contour in contours[:MOST_CONTOURS]:
+    for contour in contours:
         (x, y), (w, h), angle = cv2.minAreaRect(contour)
         w, h = w + 1, h + 1
         if min(w, h) < THINNEST - 1 or max(w, h) < SPECK:
@@ -77,6 +79,11 @@ def words(chance: F32, ratio: float, threshold: float, score_least: float) -> li
             out.append(Word((x + 0.5) * ratio, (y + 0.5) * ratio, upright[0] * ratio, upright[1] * ratio, upright[2],
                             min(score, 1.0)))
     return out
+
+
+def _extent(contour: NDArray[np.int32]) -> int:
+    """The longer side of the upright box around a contour."""
+    return int(max(cv2.boundingRect(contour)[2:]))
 
 
 def _upright(w: float, h: float, angle: float) -> tuple[float, float, float]:
