@@ -99,7 +99,6 @@ def test_a_hang_is_visible_and_an_end_of_it_too() -> None:
     gate.set()
     assert answers(one, 1) == [Detections("face", 7, ())]
     assert (one.busy_since_ns, one.idle) == (0, True)
-    assert one.busy_total_ns > 0
     one.close()
 
 

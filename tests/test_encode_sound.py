@@ -14,8 +14,8 @@ from firmware import config
 from firmware.errors import MediaUnreadable, PipelineDied
 from firmware.media.fmp4 import fragment, init_segment
 from firmware.media.tracks import Sample, SoundTrack, VideoTrack
-from firmware.pipeline.pcm_line import JUMP_SAMPLES, PcmLine
-from firmware.pipeline.sound import SoundEncoder, mute
+from firmware.pipeline.pcm_line import JUMP_SAMPLES, PcmLine, mute
+from firmware.pipeline.sound import SoundEncoder
 from hw.ports import SoundChunk, SoundPacket
 from tests.media_helpers import NS, chunked, decoded_sound, encode_sound, tone
 

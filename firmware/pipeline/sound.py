@@ -18,10 +18,8 @@ from firmware import config
 from firmware.errors import MediaUnreadable, PipelineDied
 from firmware.pipeline.gst import Gst, error_of, init
 from firmware.pipeline.gst_encoder import require_elements
-from firmware.pipeline.pcm_line import RATE_HZ, Pcm, PcmLine, mute
+from firmware.pipeline.pcm_line import RATE_HZ, Pcm, PcmLine
 from hw.ports import SoundChunk, SoundPacket
-
-__all__ = ["SoundEncoder", "mute"]
 
 PUSH_TIMEOUT_S = 5.0
 _MAX_QUEUED_BYTES = 4_000_000  # about 20 s of stereo

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-import numpy as np
-
+from firmware.pipeline.pcm_line import mute
 from hw.ports import SoundChunk
 
 _NS = 1_000_000_000
@@ -50,7 +49,7 @@ class SoundLine:
 
     def _heard(self, chunk: SoundChunk, muted: bool) -> SoundChunk:
         if muted or chunk.pts_ns < self._muted_until_ns:
-            return SoundChunk(chunk.pts_ns, np.zeros_like(chunk.samples))
+            return mute(chunk)
         return chunk
 
     def _end_ns(self, chunk: SoundChunk) -> int:

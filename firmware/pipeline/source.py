@@ -20,13 +20,6 @@ FFMPEG_SLICE_THREADS = 2
 RTSP_OVER_TCP = 4  # GstRTSPLowerTrans: a lost UDP packet would be a lost frame
 
 
-def is_live(uri: str) -> bool:
-    """Whether time runs by itself: a device, a stream, or a scene that is paced."""
-    if uri.startswith("scene://"):
-        return "paced=0" not in uri
-    return uri.startswith(("rtsp://", "rtsps://", "/dev/"))
-
-
 def open_source(cfg: config.Source, sound: bool, sound_device: str = "") -> FrameSource:
     """The source for `cfg.uri`, not yet opened. `sound_device` is a GStreamer description of a live microphone.
 

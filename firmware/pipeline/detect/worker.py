@@ -28,7 +28,6 @@ class DetectorWorker:
         self._done: deque[Detections | DetectorFailure] = deque()
         self._change = threading.Condition()
         self._busy_since_ns = 0
-        self._busy_total_ns = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"detect-{detector.kind}", daemon=True)
         self._thread.start()
@@ -74,12 +73,6 @@ class DetectorWorker:
             return self._busy_since_ns
 
     @property
-    def busy_total_ns(self) -> int:
-        """Time spent looking since the start, finished looks only."""
-        with self._change:
-            return self._busy_total_ns
-
-    @property
     def alive(self) -> bool:
         """Whether the thread still runs: it does until `close`."""
         return self._thread.is_alive()
@@ -112,11 +105,10 @@ class DetectorWorker:
                 if self._closed:
                     return
                 pts_ns, prepared = self._waiting.popleft()
-                self._busy_since_ns = began_ns = time.monotonic_ns()
+                self._busy_since_ns = time.monotonic_ns()
             answer = self._look(pts_ns, prepared)
             del prepared
             with self._change:
-                self._busy_total_ns += time.monotonic_ns() - began_ns
                 self._busy_since_ns = 0
                 self._done.append(answer)
                 self._change.notify_all()
