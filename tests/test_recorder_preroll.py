@@ -44,6 +44,19 @@ def test_as_much_is_kept_as_whole_groups_allow(group: int, count: int) -> None:
         assert ring.span_ns > (5.0 - group * 0.25) * 1e9
 
 
+def test_what_was_on_its_way_when_the_ring_was_emptied_is_not_taken() -> None:
+    ring = PreRoll(30.0)
+    for n in range(8):
+        ring.add(fragment(n, True))
+    ring.clear(not_before_ns=10 * QUARTER)
+    for n in range(8, 14):
+        ring.add(fragment(n, True))
+    assert [kept.seq for kept in ring.take()] == [10, 11, 12, 13]
+    ring.clear()
+    ring.add(fragment(0, True))
+    assert len(ring) == 1
+
+
 def test_a_new_stream_starts_the_ring_anew() -> None:
     ring = PreRoll(30)
     for seq in range(8):

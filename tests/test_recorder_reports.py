@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from dataclasses import replace
 
 import pytest
@@ -67,3 +68,14 @@ def test_a_pipeline_that_talks_but_sends_no_picture_is_replaced(monkeypatch: pyt
     assert seen[0] == t.Alerted("no-picture", "no picture has come for 2 s")
     assert not keeper.running
     assert "no picture" in keeper.problem
+
+
+def test_a_pipeline_that_cannot_be_started_is_told_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    keeper = PipelineKeeper(Config(), SimClock())
+    keeper.start(sound_allowed=False, paused=False)
+    (down,) = keeper.poll()
+    assert isinstance(down, t.PipelineDown)
+    assert "cannot be started" in down.text
+    assert list(keeper.poll()) == []
+    assert not keeper.running

@@ -139,7 +139,10 @@ class Effects:
 
     @_do.register
     def _(self, effect: t.ClearPreroll, state: t.MachineState) -> None:
-        self._preroll.clear()
+        stream = self._keeper.stream
+        live = stream is not None and stream.live
+        # What was seen before this moment is still in the delay line.
+        self._preroll.clear(self._parts.clock.monotonic_ns() if live else 0)
 
     @_do.register
     def _(self, effect: t.Journal, state: t.MachineState) -> None:

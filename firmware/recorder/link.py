@@ -43,16 +43,23 @@ class PipelineLink:
     """One pipeline process, configured. `recv` gives its messages in order; ChannelClosed means it is gone."""
 
     def __init__(self, configure: Configure, *, first: tuple[ToPipeline, ...] = ()) -> None:
-        """Start it and send `configure`, then `first` (a pause that must hold from the first frame on)."""
+        """Start it and send `configure`, then `first` (a pause that must hold from the first frame on).
+
+        Raises OSError when the system has no process left to give.
+        """
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-        with theirs:
-            fd = theirs.fileno()
-            self._process = subprocess.Popen(
-                child_command(sys.executable, "-m", "firmware.pipeline", "--fd", str(fd)),
-                pass_fds=(fd,), env=child_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            )
+        try:
+            with theirs:
+                fd = theirs.fileno()
+                self._process = subprocess.Popen(
+                    child_command(sys.executable, "-m", "firmware.pipeline", "--fd", str(fd)),
+                    pass_fds=(fd,), env=child_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                )
+        except OSError:
+            ours.close()
+            raise
         self._channel: Channel[ToPipeline, FromPipeline] = Channel(ours, ToPipeline, FromPipeline)
         self._closed = False
         try:

@@ -56,6 +56,7 @@ class PipelineKeeper:
         self.picture_ns = 0
         self.starts = 0
         self.problem = ""
+        self._unborn = ""
 
     @property
     def running(self) -> bool:
@@ -81,7 +82,11 @@ class PipelineKeeper:
             models_dir=cfg.paths.models_dir, sound_allowed=sound_allowed,
         )
         self._guard.paused_since(now) if paused else self._guard.resumed(now)
-        self._link = PipelineLink(configure, first=(Pause(True),) if paused else ())
+        self._unborn = ""
+        try:
+            self._link = PipelineLink(configure, first=(Pause(True),) if paused else ())
+        except OSError as error:  # no memory or no process left; poll() says so, and the recorder lives on
+            self._unborn = f"the pipeline cannot be started ({error.strerror or error})"
         self._started_ns = self._heard_ns = now
         self.starts += 1
 
@@ -106,6 +111,10 @@ class PipelineKeeper:
 
     def poll(self) -> Iterator[StreamInfo | Fragment | t.MachineEvent]:
         """What has come, without waiting; and what did not come in time."""
+        if self._unborn:
+            text, self._unborn = self._unborn, ""
+            yield self._down("pipeline-died", text)
+            return
         for _ in range(MESSAGES_PER_TURN):
             if self._link is None:
                 return

@@ -18,11 +18,14 @@ class PreRoll:
         self._max_bytes = max_bytes
         self._ring: deque[Fragment] = deque()
         self._bytes = 0
+        self._not_before_ns = 0
 
     def add(self, fragment: Fragment) -> None:
         """Keep `fragment`; what no longer fits leaves. A jump in `seq` or time order starts the ring anew."""
+        if fragment.pts_ns < self._not_before_ns:
+            return
         if self._ring and (fragment.pts_ns <= self._ring[-1].pts_ns or fragment.seq != self._ring[-1].seq + 1):
-            self.clear()
+            self.clear(self._not_before_ns)
         if not self._ring and not fragment.keyframe:
             return
         self._ring.append(fragment)
@@ -48,11 +51,12 @@ class PreRoll:
     def take(self) -> list[Fragment]:
         """Hand over everything, oldest first, and be empty."""
         kept = list(self._ring)
-        self.clear()
+        self.clear(self._not_before_ns)
         return kept
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def clear(self, not_before_ns: int = 0) -> None:
+        """Forget everything; and take nothing that was seen before `not_before_ns` and is still on its way here."""
+        self._not_before_ns = not_before_ns
         self._ring.clear()
         self._bytes = 0
 
