@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.config import Detect
 from firmware.media.fmp4 import parse_fragment
 from firmware.messages import Verdict
 from firmware.pipeline.delay import DelayLine
@@ -18,7 +19,7 @@ from firmware.pipeline.fragmenter import Fragmenter
 from firmware.pipeline.frame import Frame, FramePool
 from firmware.pipeline.grid import ConstantRate
 from firmware.pipeline.picture_watch import PictureWatch
-from firmware.pipeline.schedule import due_in_file, live_interval_ns
+from firmware.pipeline.schedule import due_in_file, hang_timeout_ns, live_interval_ns
 from firmware.pipeline.sound_line import SoundLine
 from hw.ports import AccessUnit, SoundChunk, SoundPacket, StreamFormat
 
@@ -75,6 +76,12 @@ def test_a_slow_live_detector_rests_less(answer_ns: int, period_ns: int) -> None
     rest = live_interval_ns(200 * MS, 500 * MS, answer_ns, period_ns)
     assert 0 <= rest <= 200 * MS
     assert rest == 0 or rest + answer_ns + period_ns <= 500 * MS
+
+
+def test_a_thorough_look_at_a_large_picture_may_take_long() -> None:
+    assert hang_timeout_ns(Detect(profile="thorough"), 3840, 2160) >= 60 * S
+    assert hang_timeout_ns(Detect(profile="thorough", hang_timeout_s=1), 320, 180) == S
+    assert hang_timeout_ns(Detect(profile="live"), 3840, 2160) == 10 * S
 
 
 # ---- delay line ----------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from firmware.pipeline.lookout import Lookout
 from firmware.pipeline.output import Output
 from firmware.pipeline.path import FramePath
 from firmware.pipeline.replay import DetectionLog
+from firmware.pipeline.schedule import hang_timeout_ns
 from firmware.pipeline.seats import take_seats
 from firmware.pipeline.sender import Sender
 from firmware.pipeline.source import open_source
@@ -134,7 +135,7 @@ class _Run:
             self._log = DetectionLog(cfg.record_detections)
         self._lookout = Lookout(
             seats, gate, Planner(fmt.coded_width, fmt.coded_height, delay_ns), live=fmt.live, delay_ns=delay_ns,
-            hang_timeout_ns=round(cfg.detect.hang_timeout_s * _NS), alert=self._tell,
+            hang_timeout_ns=hang_timeout_ns(cfg.detect, fmt.width, fmt.height), alert=self._tell,
             record=self._log.write if self._log else None,
         )
         grid, rate = self._rate(fmt)

@@ -1,7 +1,10 @@
-"""Which frames a detector is asked about. Pure."""
+"""Which frames a detector is asked about, and how long it may take to answer. Pure."""
 
 from __future__ import annotations
 
+from firmware.config import Detect
+
+HD_PIXELS = 1280 * 720
 _SLACK_NS = 1_000_000  # times rounded to whole nanoseconds or milliseconds must not shift the choice
 
 
@@ -27,3 +30,12 @@ def live_interval_ns(interval_ns: int, delay_ns: int, answer_ns: int, period_ns:
     line, with half an answer time to spare. A slow detector therefore rests less than `interval_ns`, down to nothing.
     """
     return max(0, min(interval_ns, delay_ns - 3 * answer_ns // 2 - 2 * period_ns))
+
+
+def hang_timeout_ns(detect: Detect, width: int, height: int) -> int:
+    """After how long without an answer a detector counts as hung.
+
+    A thorough look is at full size: on two busy cores one at 3840x2160 takes some 16 s, and that is no hang.
+    """
+    larger = max(1.0, width * height / HD_PIXELS) if detect.profile == "thorough" else 1.0
+    return round(detect.hang_timeout_s * larger * 1e9)
