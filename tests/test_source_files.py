@@ -12,6 +12,7 @@ import pytest
 
 from firmware import config
 from firmware.errors import FormatChanged, MediaUnreadable, NoVideo, ScrubcamError, SourceMissing
+from firmware.pipeline import source_gst
 from firmware.pipeline.picture import needs_conversion
 from firmware.pipeline.source import open_source
 from hw.ports import U8, EndOfStream, StreamFormat
@@ -234,6 +235,15 @@ def test_a_file_without_its_index_is_unreadable(tmp_path: Path) -> None:
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(MediaUnreadable):
         read(path)
+
+
+def test_a_file_whose_end_is_never_told_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_gst, "_STALL_S", 1.0)
+    path = tmp_path / "endless.nut"  # GStreamer's demuxer for it delivers every frame, and then nothing at all
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10:duration=1", "-c:v", "rawvideo", str(path))
+    got = read(path)
+    assert len(got.times_ns) == 10
+    assert isinstance(got.error, MediaUnreadable)
 
 
 def test_a_change_of_format_in_mid_stream_is_named_after_the_frames_before_it(tmp_path: Path) -> None:

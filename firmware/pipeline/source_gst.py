@@ -27,6 +27,8 @@ AHEAD_FRAMES = 6
 AHEAD_CHUNKS = 200
 _OPEN_TIMEOUT_S = 15.0
 _PADS_TIMEOUT_S = 3.0
+_STALL_S = 15.0
+"""A file that gave no picture for this long while one was waited for: some demuxers never say that it has ended."""
 _MAX_SOUND_CHUNKS = 20_000  # some minutes: a file whose sound runs further ahead of its picture is not readable
 _NS = 1_000_000_000
 
@@ -62,6 +64,7 @@ class GstSource:
         self._last_pts_ns = -1
         self._period_ns = 0
         self._last_seen = 0.0
+        self._waited_s = 0.0
         self._ended = False
 
     # ---- opening -----------------------------------------------------------------------------------
@@ -206,10 +209,13 @@ class GstSource:
         deadline = time.monotonic() + timeout_s
         while True:
             self._drain_sound()
-            left = deadline - time.monotonic()
+            asked = time.monotonic()
+            left = deadline - asked
             sample = self._video_sink.try_pull_sample(int(min(max(left, 0.0), 0.05) * _NS))
             if sample is not None:
+                self._waited_s = 0.0
                 return sample
+            self._waited_s += time.monotonic() - asked
             if self._video_sink.is_eos():
                 self._end()
             self._check_bus()
@@ -218,6 +224,9 @@ class GstSource:
                     f"{self._name} has delivered no picture for {self._lost_after_s:g} s",
                     meaning="The recording has a gap from here", todo="check the cable and the device",
                 )
+            if not self._live and self._waited_s > _STALL_S:
+                self._ended = True
+                raise self._unreadable(f"It gave no further picture for {_STALL_S:g} s and did not say that it ended")
             if left <= 0:
                 return None
 
