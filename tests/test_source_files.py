@@ -239,11 +239,12 @@ def test_a_file_without_its_index_is_unreadable(tmp_path: Path) -> None:
 
 def test_a_file_whose_end_is_never_told_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_gst, "_STALL_S", 1.0)
-    path = tmp_path / "endless.nut"  # GStreamer's demuxer for it delivers every frame, and then nothing at all
+    # GStreamer 1.22's demuxer for it delivers every frame and then nothing at all; a later one may say that it ended.
+    path = tmp_path / "endless.nut"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=1", "-c:v", "rawvideo", str(path))
     got = read(path)
     assert len(got.times_ns) == 25
-    assert isinstance(got.error, MediaUnreadable)
+    assert got.error is None or isinstance(got.error, MediaUnreadable)
 
 
 def test_a_change_of_format_in_mid_stream_is_named_after_the_frames_before_it(tmp_path: Path) -> None:

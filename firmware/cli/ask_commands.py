@@ -1,0 +1,127 @@
+"""`scrubcam ask` and `scrubcam board`: a hand on a running device, from the same machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.markup import escape
+
+from firmware.cli.console import out
+from firmware.config import Config
+from firmware.errors import ConfigError, Refused, ScrubcamError
+from firmware.ipc import Channel, ChannelClosed
+from firmware.messages import Answer, Command, Consent, FromRecorder, StateReport, Subscribe, ToRecorder, Verb
+
+Message = TypeVar("Message", Answer, StateReport)
+ANSWER_TIMEOUT_S = 15.0
+ConfigFile = Annotated[Path, typer.Option("--config", help="The running device's scrubcam.toml.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("ask")(ask)
+    app.command("board")(board)
+
+
+def ask(
+    verb: Annotated[Verb, typer.Argument(help="What to ask for.")],
+    config: ConfigFile,
+    note: Annotated[str, typer.Option(help="Goes with a bookmark.")] = "",
+    by: Annotated[str, typer.Option(help="With consent: who gave it.")] = "",
+    evidence: Annotated[str, typer.Option(help="With consent: on what evidence.")] = "",
+    purpose: Annotated[str, typer.Option(help="With consent: what the recording is for.")] = "",
+    audio: Annotated[bool, typer.Option("--audio", help="With consent: it covers sound too.")] = False,
+    state: Annotated[str, typer.Option(help="With consent: given, refused or withdrawn.")] = "given",
+) -> None:
+    """Ask a running device: status, consent, start, bookmark, pause, resume or stop.
+
+    Example: `scrubcam ask consent --by "Dr. N." --evidence "signed form" --purpose teaching --config scrubcam.toml`
+    """
+    consent = _consent(state, audio, by, evidence, purpose) if verb == "consent" else None
+    channel = _connect(_load(config))
+    try:
+        channel.send(Subscribe(after_seq=2**62))
+        told = _wait_for(channel, StateReport)
+        command = Command(id=uuid.uuid4().hex, verb=verb, note=note, consent=consent)
+        channel.send(command)
+        answer = _wait_for(channel, Answer)
+    except ChannelClosed:
+        raise _away(config) from None
+    finally:
+        channel.close()
+    if not answer.ok:
+        raise Refused(f"{verb} was refused: {answer.reason or answer.state}", todo="meet the condition and ask again")
+    out.print(f"[bold]{answer.state}[/]" + (f"  {escape(answer.reason)}" if answer.reason else ""))
+    if verb == "status":
+        on_disk = f"{told.durable_bytes} bytes on the disk" if told.recording_id else "no recording"
+        out.print(f"  consent {told.consent}; {on_disk}; {escape(told.fault or told.refusal or 'no fault')}")
+
+
+def board(
+    words: Annotated[list[str], typer.Argument(help="e.g. `tap pedal 0.15`, `press privacy`, `lights`, `log`.")],
+    config: ConfigFile,
+) -> None:
+    """Press the pedal of a simulated board, or look at its lights. docs/hardware.md lists the words."""
+    from hw.sim.board_wire import BoardRemote
+
+    settings = _load(config)
+    if settings.board.kind != "sim":
+        raise ConfigError(f"{config}: board.kind is {settings.board.kind!r}", todo="press the real pedal")
+    try:
+        remote = BoardRemote(settings.paths.run_dir)
+    except OSError:
+        raise _away(config) from None
+    try:
+        answer = remote.ask(" ".join(words))
+    except ValueError as error:
+        raise Refused(f"The board does not know that: {error}", todo="see docs/hardware.md") from None
+    finally:
+        remote.close()
+    out.print_json(json.dumps({name: value for name, value in answer.items() if name != "ok"} or {"done": True}))
+
+
+def _load(config: Path) -> Config:
+    from firmware.config_file import load
+
+    return load(config)
+
+
+def _consent(state: str, audio: bool, by: str, evidence: str, purpose: str) -> Consent:
+    if state == "given" and not (by and evidence and purpose):
+        raise ConfigError("A consent names who gave it, on what evidence, and for what",
+                          todo="add --by, --evidence and --purpose")  # fmt: skip
+    for known in ("given", "refused", "withdrawn"):
+        if state == known:
+            given = state == "given"
+            return Consent(known, video=given, audio=given and audio, by=by, evidence=evidence, purpose=purpose)
+    raise ConfigError(f"--state {state}: allowed are given, refused and withdrawn")
+
+
+def _connect(settings: Config) -> Channel[ToRecorder, FromRecorder]:
+    path = Path(settings.paths.run_dir) / "recorder.sock"
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(str(path))
+    except OSError:
+        sock.close()
+        raise _away(path) from None
+    return Channel(sock, ToRecorder, FromRecorder)
+
+
+def _wait_for(channel: Channel[ToRecorder, FromRecorder], wanted: type[Message]) -> Message:
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    while (left := deadline - time.monotonic()) > 0:
+        message = channel.recv(left)
+        if isinstance(message, wanted):
+            return message
+    raise ScrubcamError("The recorder gave no answer", meaning="What was asked may or may not have happened",
+                        todo="look at its light, or ask for the status")  # fmt: skip
+
+
+def _away(where: Path) -> ScrubcamError:
+    return ScrubcamError(f"No device is running with {where}", todo="start it: scrubcam run --config scrubcam.toml")
