@@ -67,6 +67,12 @@ def _encode(config: Config) -> Iterator[Broken]:
 
 def _evidence(config: Config) -> Iterator[Broken]:
     detect = config.detect
+    if detect.faces != detect.text:
+        yield Broken(
+            ("detect.faces", "detect.text"),
+            "what the detector that is off would have covered would be stored: both on, or both off"
+            " (then every frame is filled whole)",
+        )
     for kind, on, interval_s in (
         ("face", detect.faces, detect.face_interval_s),
         ("text", detect.text, detect.text_interval_s),

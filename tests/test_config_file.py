@@ -84,6 +84,8 @@ def test_each_mistake_is_told_at_its_line(text: str, line: int, told: str) -> No
         ('[encode]\nencoder = "x265"', 2, 'x265 makes h265 only: set encoder = "x264" or codec = "h265"'),
         ("[detect]\ndelay_s = 0.6\n[encode]\nfragment_s = 0.3", 4, "a power cut could cost 1.1 s, allowed 1 s"),
         ("[detect]\ndelay_s = 0.25", 2, "text_interval_s must be below delay_s"),
+        ("[detect]\nfaces = false", 2, "both on, or both off"),
+        ("[detect]\ntext = false", 2, "both on, or both off"),
         ("[recorder]\nfloor_bytes = 3000000000", 2, "floor_bytes must not be above it"),
         ("[recorder]\nlight_stale_s = 0.3", 2, "the record light would flicker"),
         ('[encode]\nrate = "constant"', 2, "needs source.rate_hz above 0 Hz"),
