@@ -44,6 +44,8 @@ class Encode(Struct, forbid_unknown_fields=True, frozen=True):
     codec: Literal["h264", "h265"] = "h264"
     encoder: Literal["x264", "x265", "nvv4l2"] = "x264"
     bitrate_bps: Annotated[int, Meta(ge=200_000, le=100_000_000)] = 12_000_000
+    quality: Annotated[int, Meta(ge=0, le=40)] = 0
+    """0: hold bitrate_bps. Else x264 and x265 spend what this constant quality (CRF) takes: 15 shows no difference."""
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "superfast"
     idr_interval_s: Annotated[float, Meta(ge=0.1, le=1.0)] = 1.0
     fragment_s: Annotated[float, Meta(ge=0.1, le=0.5)] = 0.25

@@ -130,7 +130,8 @@ def test_a_cut_off_file_is_intact_but_never_closed(desk: Path, tmp_path: Path) -
 def test_what_is_not_a_recording_is_said_to_be_none(desk: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.scrub").touch()
     for path in (desk / "source.mp4", tmp_path / "empty.scrub"):
-        for words in (("info", path), ("verify", path), ("export", path, "--key", desk / "archive.key")):
+        export = ("export", path, "--key", desk / "archive.key", "-o", tmp_path / "x.mp4")
+        for words in (("info", path), ("verify", path), export):
             scrubcam(*words, home=desk, code=10)
     scrubcam("verify", tmp_path / "missing.scrub", home=desk, code=8)
 

@@ -36,7 +36,12 @@ def kinds(gestures: list[Gesture]) -> list[str]:
     return [gesture.kind for gesture in gestures]
 
 
-bounce_trains = st.lists(st.integers(1, 15), max_size=12).map(lambda ms: ms if len(ms) % 2 == 0 else ms[:-1])
+# A contact bounces for less than the settling time in all; with gaps of its own, polled, it would be a second press.
+bounce_trains = (
+    st.lists(st.integers(1, 6), max_size=8)
+    .map(lambda ms: ms if len(ms) % 2 == 0 else ms[:-1])
+    .filter(lambda ms: sum(ms) <= 18)
+)
 
 
 @given(bounce_trains, bounce_trains, st.integers(60, 700), st.integers(2, 5))

@@ -26,6 +26,8 @@ from firmware.paths import default_models_dir
 
 Codec = Literal["h264", "h265"]
 Profile = Literal["live", "thorough"]
+SCRUB_QUALITY = 15
+"""What is not covered should look as it did: footage is scrubbed once, and disk space is the user's own."""
 CONFIG_HELP = "Take encoder, detector and sound settings from this scrubcam.toml."
 
 
@@ -93,6 +95,8 @@ def scrub(
     from firmware.recorder.scrub_once import scrub as scrub_once
 
     settings = _settings(config, codec, bitrate, profile, keep_sound)
+    if config is None and bitrate is None:
+        settings = replace(settings, encode=replace(settings.encode, quality=SCRUB_QUALITY))
     with _stop_on_signal() as stop, _ProgressLine("scrubbing") as line:
         result = scrub_once(settings, source, out_mp4, report, keep_sound, line.update, stop, force=force)
     told = f"; report {escape(str(report))}" if report else ""

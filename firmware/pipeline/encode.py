@@ -12,6 +12,8 @@ from hw.ports import Encoder, StreamFormat
 
 # We ask for each IDR ourselves, by time, and check that it came: the encoder's own interval only has to be longer.
 NO_OWN_IDR = 1 << 20
+MOST_KBPS = 100_000
+"""The peak at constant quality."""
 _CODEC_OF = {"x264": "h264", "x265": "h265"}
 
 
@@ -44,7 +46,7 @@ def x264_spec(cfg: config.Encode, fmt: StreamFormat) -> EncoderSpec:
     return EncoderSpec(
         name="x264", codec="h264",
         chain=(
-            f"x264enc name=encoder speed-preset={cfg.preset} tune=0 bitrate={cfg.bitrate_bps // 1000} pass=cbr"
+            f"x264enc name=encoder speed-preset={cfg.preset} tune=0 {_x264_rate(cfg)}"
             f" vbv-buf-capacity=1000 key-int-max={NO_OWN_IDR} bframes=0 b-adapt=false rc-lookahead=0"
             f" sync-lookahead=0 mb-tree=false sliced-threads=true threads={threads} aud=false byte-stream=false"
             " insert-vui=true interlaced=false intra-refresh=false qos=false min-force-key-unit-interval=0"
@@ -55,12 +57,19 @@ def x264_spec(cfg: config.Encode, fmt: StreamFormat) -> EncoderSpec:
     )
 
 
+def _x264_rate(cfg: config.Encode) -> str:
+    if not cfg.quality:
+        return f"bitrate={cfg.bitrate_bps // 1000} pass=cbr"
+    return f"bitrate={MOST_KBPS} pass=qual quantizer={cfg.quality}"
+
+
 def x265_spec(cfg: config.Encode, fmt: StreamFormat) -> EncoderSpec:
     """x265: as x264. It takes no NV12, so the two chroma planes are taken apart first (values unchanged)."""
+    most_kbps = MOST_KBPS if cfg.quality else cfg.bitrate_bps // 1000
     options = (
         f"bframes=0:b-adapt=0:rc-lookahead=0:lookahead-slices=0:scenecut=0:open-gop=0:cutree=0:"
         f"weightp=0:frame-threads=1:pools=+:repeat-headers=0:aud=0:hrd=0:min-keyint=1:keyint={NO_OWN_IDR}:range=limited:info=0:"
-        f"vbv-maxrate={cfg.bitrate_bps // 1000}:vbv-bufsize={cfg.bitrate_bps // 1000}"
+        f"vbv-maxrate={most_kbps}:vbv-bufsize={most_kbps}" + (f":crf={cfg.quality}" if cfg.quality else "")
     )
     return EncoderSpec(
         name="x265", codec="h265",

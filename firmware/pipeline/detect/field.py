@@ -6,7 +6,7 @@ from hw.ports import U8
 
 DARK = 50
 """Luma (limited range) below which a colour means nothing: the black around an endoscope's circle."""
-RED = 135
+RED = 133
 """Cr above which a pixel is flesh or blood."""
 SHARE = 0.45
 

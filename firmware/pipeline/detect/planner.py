@@ -108,7 +108,9 @@ def _cover(sighting: Sighting, pts_ns: int, first_ns: int, last_ns: int, unseen:
     before = sighting.before if sighting.before is not None and sighting.before.pts_ns >= first_ns else None
     after = sighting.after if sighting.after is not None and sighting.after.pts_ns <= last_ns else None
     if sighting.pts_ns == pts_ns:
-        return [_grown(sighting.region, MARGIN_PX)]
+        # A neighbour too far away to be surely the same thing may have been there already, or be there still.
+        others = [other for other in (before, after) if other is not None and _apart(sighting.region, other.region)]
+        return [_grown(sighting.region, MARGIN_PX), *(_drifted(other, None, pts_ns) for other in others)]
     if sighting.pts_ns < pts_ns:
         if after is None:
             return [_drifted(sighting, before, pts_ns)]
@@ -135,7 +137,7 @@ def _between(one: Sighting, other: Sighting, pts_ns: int) -> list[Region]:
             max(a.score, b.score),
         )
         regions.append(_grown(middle, MARGIN_PX + WANDER * way * 4 * share * (1 - share)))
-        if way <= FAST * max(min(a.w, a.h), min(b.w, b.h)):
+        if not _apart(a, b):
             return regions
     return [*regions, _drifted(one, None, pts_ns), _drifted(other, None, pts_ns)]
 
@@ -154,6 +156,11 @@ def _grown(region: Region, by: float) -> Region:
     return Region(
         region.kind, region.x - by, region.y - by, region.w + 2 * by, region.h + 2 * by, region.angle_deg, region.score
     )
+
+
+def _apart(a: Region, b: Region) -> bool:
+    """Whether two sightings lie so far from each other that they may be two things."""
+    return _distance(a, b) > FAST * max(min(a.w, a.h), min(b.w, b.h))
 
 
 def _distance(a: Region, b: Region) -> float:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
+
+# Before the import: ONNX Runtime 1.31 keeps a usage database in the home directory and reports over the network.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime as ort
 
 from firmware.config import Detect
 from firmware.errors import PartMissing

@@ -24,6 +24,8 @@ LARGEST_FIELD = 0.04
 patient's. What a video tower burns in is smaller."""
 SURE, SURE_FIELD = 0.65, 0.8
 """Least mean probability of a word; highlights and folds in the operating field come close to it."""
+ALONE_IN_FIELD = 0.85
+"""The same where tissue fills the picture and only one pass saw it: there a row of highlights looks like writing."""
 GROW, GROW_SMEARED = 1.8, 2.0
 FAINT, FAINT_SCORE = 0.15, 0.3
 """In a smeared picture letters cannot be told apart: any suspicion of this strength counts, at any size."""
@@ -73,7 +75,7 @@ class TextDetector:
             found.append(words(chance, ratio, self._threshold, SURE_FIELD if field else SURE))
             if smeared:
                 suspected += [word.grown(GROW_SMEARED) for word in words(chance, ratio, FAINT, FAINT_SCORE)]
-        kept = [word.grown(GROW) for word in _kept(found, prepared, LARGEST_FIELD if field else LARGEST)] + suspected
+        kept = [word.grown(GROW) for word in _kept(found, prepared, field)] + suspected
         regions = tuple(region for word in kept if (region := region_of(word, prepared.width, prepared.height)))
         self._last = (prepared, regions)
         return regions
@@ -92,8 +94,10 @@ class TextDetector:
         return whole
 
 
-def _kept(passes: list[list[Word]], picture: Picture, largest: float) -> list[Word]:
-    """Small words as they are; large ones when they have strokes and, with several passes, two agree."""
+def _kept(passes: list[list[Word]], picture: Picture, field: bool) -> list[Word]:
+    """Small words as they are; large ones when they have strokes and, with several passes, two agree. In a view of
+    the operating field (`field`) two must agree on faint ones too."""
+    largest = LARGEST_FIELD if field else LARGEST
     shorter = min(picture.width, picture.height)
     ratio = picture.width / picture.y.shape[1]
     kept = []
@@ -103,7 +107,8 @@ def _kept(passes: list[list[Word]], picture: Picture, largest: float) -> list[Wo
             if word.high > largest * shorter:
                 continue
             large = word.high > SMALL * shorter
-            if large and len(passes) > 1 and covered_share(word, others, picture.width, picture.height) < 0.5:
+            doubtful = large or (field and word.score < ALONE_IN_FIELD)
+            if doubtful and len(passes) > 1 and covered_share(word, others, picture.width, picture.height) < 0.5:
                 continue
             if large and not has_strokes(word, picture.y, ratio):
                 continue
