@@ -128,8 +128,9 @@ def test_recorded_detections_replay_to_the_same_verdicts_and_say_so(clip: Path, 
     log = tmp_path / "detections.jsonl"
     first = run_pipeline(configure(clip, record_detections=str(log)), detector()).heard
     again = run_pipeline(configure(clip, replay_detections=str(log))).heard
+    # Not the encoded bytes: x264's rate control over slices in threads differs a little from run to run.
     assert again.verdicts == first.verdicts
-    assert again.mp4 == first.mp4
+    assert [(f.pts_ns, f.keyframe) for f in again.fragments] == [(f.pts_ns, f.keyframe) for f in first.fragments]
     assert first.info is not None
     assert again.info is not None
     assert all("replay" in name for name in again.info.detectors)
