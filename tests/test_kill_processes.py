@@ -36,7 +36,16 @@ SEED = int(os.environ.get("SCRUBCAM_SEED", str(random.SystemRandom().randrange(1
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Iterator[Unit]:
-    unit = Unit(tmp_path, preroll_s=5.0)
+    yield from lent(Unit(tmp_path, preroll_s=5.0))
+
+
+@pytest.fixture
+def seeing_unit(tmp_path: Path) -> Iterator[Unit]:
+    """With its real detectors."""
+    yield from lent(Unit(tmp_path, preroll_s=5.0, faces=True, models=str(default_models_dir())))
+
+
+def lent(unit: Unit) -> Iterator[Unit]:
     yield unit
     if unit.process is not None:
         unit.process.kill()
@@ -133,8 +142,8 @@ def test_killing_the_recorder_loses_at_most_the_last_moment(unit: Unit) -> None:
         print(f"kill {round_}: {killed_s - end_s:.2f} s lost, {len(fragments)} fragments")
 
 
-def test_no_plaintext_is_on_any_disk(tmp_path: Path) -> None:
-    unit = Unit(tmp_path, preroll_s=5.0, faces=True, models=str(default_models_dir()))
+def test_no_plaintext_is_on_any_disk(seeing_unit: Unit) -> None:
+    unit = seeing_unit
     listener = unit.start()
     listener.state("READY")
     listener.ask("consent", consent=CONSENT)
