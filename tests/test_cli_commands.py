@@ -185,7 +185,10 @@ def test_odd_sizes_rotation_and_a_variable_rate_are_recorded_as_they_are(desk: P
     turn(desk / "source.mp4", turned)
     ffmpeg("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=3,select='not(mod(n,3))+not(mod(n,7))'",
            "-fps_mode", "vfr", "-c:v", "libx264", "-pix_fmt", "yuv420p", varying)  # fmt: skip
-    for source, size in ((odd, "639x359"), (turned, "360x640"), (varying, "640x360")):
+    late = tmp_path / "late.mp4"
+    ffmpeg("-i", desk / "source.mp4", "-c", "copy", "-output_ts_offset", 0.8, late)
+    assert frame_times(late)[0] == pytest.approx(0.8, abs=0.01)
+    for source, size in ((odd, "639x359"), (turned, "360x640"), (varying, "640x360"), (late, "640x360")):
         out = tmp_path / source.stem
         scrubcam("record", source, "-o", out, "--to", desk / "archive.pub", home=desk)
         (sealed,) = out.glob("*.scrub")

@@ -47,6 +47,7 @@ def export_mp4(
                 for item in items:
                     if isinstance(item, StreamInfo):
                         writer.begin(item.init_segment)
+                        writer.keep_start = not item.live  # a live time is the device's clock, a file's is its own
                     elif isinstance(item, Fragment):
                         writer.add(item.data)
                         fragments += 1

@@ -23,11 +23,13 @@ class ProgressiveWriter:
     """Write with `begin`, `add`, ... and `finish`. `file` is open for writing and can seek.
 
     `begin` again (a restarted pipeline) goes on in the same tracks; another codec configuration becomes a second
-    sample description. Time begins at zero with the earlier of picture and sound; gaps stretch the last sample.
+    sample description. Time begins at zero with the earlier of picture and sound, or, with `keep_start`, where the
+    samples' own times begin: a file whose picture starts late. Gaps stretch the last sample.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.keep_start = False
         self._video: list[VideoTrack] = []
         self._sound: list[SoundTrack] = []
         self._video_now = self._sound_now = 0  # which description, counted from 1
@@ -78,7 +80,7 @@ class ProgressiveWriter:
         if self._sound_tables.count:
             parts.append((self._sound_tables, self._sound[0].rate_hz))
         # The movie counts in the picture's ticks, of which a sound tick is a whole number.
-        zero = min((tables.first * scale + own // 2) // own for tables, own in parts)
+        zero = 0 if self.keep_start else min((tables.first * scale + own // 2) // own for tables, own in parts)
         traks, longest = [], 0
         for tables, own in parts:
             descriptions = self._video if tables is self._video_tables else self._sound
