@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from firmware import config
 from firmware.errors import DiskFault, FormatChanged, MediaUnreadable
@@ -140,9 +141,10 @@ def test_a_track_that_starts_later_is_kept_later(sound_codec: str, sound_later_m
     units, video = clip()
     packets, sound = clapper(sound_codec)
     late = sound_later_ms * 1_000_000
-    items = records(video, later(units, start), FRAME_NS, sound, later_sound(packets, start + late))
+    info, *fragments = records(video, later(units, start), FRAME_NS, sound, later_sound(packets, start + late))
+    assert isinstance(info, StreamInfo)
     out = tmp_path / "out.mp4"
-    export_mp4(items, str(out))
+    export_mp4([replace(info, live=True), *fragments], str(out))
     decode_cleanly(out)
     first = [float(probe(out, which)["streams"][0]["start_time"]) for which in ("v:0", "a:0")]
     assert min(first) == 0
