@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 import uuid
 from pathlib import Path
@@ -17,6 +16,7 @@ from firmware.config import Config
 from firmware.errors import ConfigError, Refused, ScrubcamError
 from firmware.ipc import Channel, ChannelClosed
 from firmware.messages import Answer, Command, Consent, FromRecorder, StateReport, Subscribe, ToRecorder, Verb
+from firmware.recorder_socket import SOCKET_NAME, connect_to_recorder
 
 Message = TypeVar("Message", Answer, StateReport)
 ANSWER_TIMEOUT_S = 15.0
@@ -103,14 +103,11 @@ def _consent(state: str, audio: bool, by: str, evidence: str, purpose: str) -> C
 
 
 def _connect(settings: Config) -> Channel[ToRecorder, FromRecorder]:
-    path = Path(settings.paths.run_dir) / "recorder.sock"
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    run_dir = Path(settings.paths.run_dir)
     try:
-        sock.connect(str(path))
+        return connect_to_recorder(run_dir)
     except OSError:
-        sock.close()
-        raise _away(path) from None
-    return Channel(sock, ToRecorder, FromRecorder)
+        raise _away(run_dir / SOCKET_NAME) from None
 
 
 def _wait_for(channel: Channel[ToRecorder, FromRecorder], wanted: type[Message]) -> Message:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -15,8 +14,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from firmware.fleet.topics import FleetAnswer, FleetCommand, FleetEvent, FleetHealth, Leaf, State, Status, encode, topic
-from firmware.ipc import Channel, ChannelClosed
-from firmware.messages import FromRecorder, Health, StateReport, Subscribe, ToRecorder
+from firmware.ipc import ChannelClosed
+from firmware.messages import FromRecorder, Health, StateReport, Subscribe
+from firmware.recorder_socket import connect_to_recorder
 
 _PAYLOADS: dict[str, Any] = {
     "status": Status, "state": State, "events": FleetEvent, "health": FleetHealth, "answer": FleetAnswer,
@@ -86,7 +86,7 @@ class SocketWitness:
     def __init__(self, run_dir: Path) -> None:
         self.reports: list[tuple[int, StateReport]] = []
         self.health: Health | None = None
-        self._path = run_dir / "recorder.sock"
+        self._run_dir = run_dir
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="socket-witness", daemon=True)
@@ -113,15 +113,11 @@ class SocketWitness:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                sock.settimeout(1.0)
-                sock.connect(str(self._path))
+                channel = connect_to_recorder(self._run_dir)
             except OSError:
-                sock.close()
                 self._stopping.wait(0.1)
                 continue
-            channel: Channel[ToRecorder, FromRecorder] = Channel(sock, ToRecorder, FromRecorder)
             try:
                 channel.send(Subscribe())
                 while not self._stopping.is_set():

@@ -5,7 +5,6 @@ The recorder never waits for this end: whatever is missed here is asked for agai
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections import deque
@@ -17,9 +16,8 @@ from firmware.fleet.outbox import Outbox
 from firmware.ipc import Channel, ChannelClosed
 from firmware.log import get_logger
 from firmware.messages import Answer, Command, Event, FromRecorder, Health, StateReport, Subscribe, ToRecorder
+from firmware.recorder_socket import connect_to_recorder
 
-SOCKET_NAME = "recorder.sock"
-_CONNECT_TIMEOUT_S = 2.0
 _SEND_TIMEOUT_S = 1.0
 _MAX_ANSWERS = 200
 _ANCHOR_TIMEOUT_S = 10.0
@@ -36,7 +34,7 @@ class RecorderLink:
     def __init__(
         self, run_dir: Path, outbox: Outbox, *, silent_after_s: float = 15.0, retry_most_s: float = 2.0
     ) -> None:
-        self._path, self._outbox, self._silent_after_s = run_dir / SOCKET_NAME, outbox, silent_after_s
+        self._run_dir, self._outbox, self._silent_after_s = run_dir, outbox, silent_after_s
         self._retry = Backoff(first_s=0.1, most_s=retry_most_s, stable_s=5.0)
         self._channel: Channel[ToRecorder, FromRecorder] | None = None
         self._channel_lock = threading.Lock()
@@ -91,14 +89,7 @@ class RecorderLink:
             self._stopping.wait(self._retry.failed(time.monotonic()))
 
     def _connect(self) -> Channel[ToRecorder, FromRecorder]:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(_CONNECT_TIMEOUT_S)
-            sock.connect(str(self._path))
-        except OSError:
-            sock.close()
-            raise
-        channel: Channel[ToRecorder, FromRecorder] = Channel(sock, ToRecorder, FromRecorder)
+        channel = connect_to_recorder(self._run_dir)
         with self._channel_lock:
             self._channel = channel
         return channel

@@ -18,8 +18,8 @@ from firmware.errors import ConfigError, DiskFault
 from firmware.ipc import Channel, ChannelClosed
 from firmware.messages import Answer, Command, Event, FromRecorder, Health, StateReport, Subscribe, ToRecorder
 from firmware.recorder.journal import Journal
+from firmware.recorder_socket import SOCKET_NAME
 
-SOCKET_NAME = "recorder.sock"
 MAX_CLIENTS = 16
 OUTBOX_BOUND = 256
 SLOW_AFTER_S = 5.0
