@@ -21,6 +21,7 @@ NAMES = {
     "b": "(b) GStreamer, plain encode",
     "c": "(c) recorder, replayed detections",
     "d": "(d) recorder, detectors on the CPU",
+    "n": "(n) frame path alone, null encoder, replayed detections",
 }
 console = Console(highlight=False, width=120)
 
@@ -55,6 +56,7 @@ def measure(size: str, rounds: int, work: Path, public_key: Path) -> dict[str, F
             ("b", lambda: runs.gstreamer(clip, frames, encode, work / "plain.mp4")),
             ("c", lambda: runs.recorder(clip, sealed, public_key, detections, None)),
             ("d", lambda: runs.recorder(clip, sealed, public_key, None, None)),
+            ("n", lambda: runs.null_path(width, height, work)),
         ):
             found[way].runs.append(run())
             console.print(f"{size} round {number + 1}/{rounds} {NAMES[way]}: {found[way].runs[-1].fps:.1f} frames/s")
@@ -73,12 +75,12 @@ def report(size: str, found: dict[str, Figures]) -> None:
             f"{figures.fps:.1f}",
             f"{statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]",
             f"{max(run.peak_rss_bytes for run in figures.runs) / 1e6:.0f} MB",
-            str(sum(run.blanked for run in figures.runs)) if way in "cd" else "",
+            str(sum(run.blanked for run in figures.runs)) if way in "cdn" else "",
         )
     console.print(table)
     stages = Table(title=f"{size}: busy time of each stage, share of the run's wall time")
     stages.add_column("stage")
-    shown = [way for way in "cd" if found[way].runs[-1].stage_s]
+    shown = [way for way in "cdn" if found[way].runs[-1].stage_s]
     for way in shown:
         stages.add_column(f"({way})", justify="right")
     for stage in sorted({name for way in shown for name in found[way].runs[-1].stage_s}):

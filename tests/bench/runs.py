@@ -75,3 +75,16 @@ def recorder(clip: Path, out_dir: Path, public_key: Path, replay: Path | None, s
     for sealed in out_dir.glob("*.scrub"):
         sealed.unlink()
     return run
+
+
+def null_path(width: int, height: int, work: Path) -> Run:
+    """(n) The frame path alone: see null_path.py. Its seconds are the path's own, without drawing the pictures."""
+    stats = work / "null.json"
+    run = _timed(
+        [sys.executable, "-m", "tests.bench.null_path", "--width", str(width), "--height", str(height),
+         "--stats", str(stats)], 0,
+    )  # fmt: skip
+    told = json.loads(stats.read_text())
+    run.frames, run.seconds, run.blanked = told["frames"], told["frames"] / told["fps"], told["blanked"]
+    run.stage_s = told["stage_s"]
+    return run
