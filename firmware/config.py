@@ -81,6 +81,34 @@ class Detect(Struct, forbid_unknown_fields=True, frozen=True):
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
 
 
+ZoneShare = Annotated[float, Meta(ge=0, le=1)]
+ZoneSize = Annotated[float, Meta(gt=0, le=1)]
+
+
+class Zone(Struct, forbid_unknown_fields=True, frozen=True):
+    """A fixed box in the picture: `x`, `y` of its top left corner, `w`, `h`, all as shares of the picture (0 to 1)."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]{0,39}$")]
+    x: ZoneShare
+    y: ZoneShare
+    w: ZoneSize
+    h: ZoneSize
+
+
+class Zones(Struct, forbid_unknown_fields=True, frozen=True):
+    """Parts of the picture that are treated in their own way, set at commissioning for this source.
+
+    Write each as a table of its own, `[[zones.always]]` or `[[zones.field]]`, with name, x, y, w and h.
+    """
+
+    profile: Literal["", "eye", "ent", "dental", "facial"] = ""
+    """The surgery whose field is the face. Only with one of these may there be a field zone."""
+    always: list[Zone] = []
+    """Filled in every frame, whatever the detectors see: the corners where a video tower burns in names."""
+    field: list[Zone] = []
+    """Faces in here are NOT filled (text and codes are). Such a recording is never called de-identified."""
+
+
 class Recorder(Struct, forbid_unknown_fields=True, frozen=True):
     """What the recorder keeps and when it refuses."""
 
@@ -135,6 +163,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     encode: Encode = Encode()
     sound: Sound = Sound()
     detect: Detect = Detect()
+    zones: Zones = Zones()
     recorder: Recorder = Recorder()
     board: Board = Board()
     controls: Controls = Controls()

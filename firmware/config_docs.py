@@ -16,7 +16,7 @@ import msgspec
 
 from firmware import config as config_module
 from firmware.config import Config
-from firmware.config_words import allowed
+from firmware.config_words import allowed, table_of
 
 _PC_HEAD = """\
 Scrubcam on a PC: a rendered scene, the simulated board, a broker on this machine.
@@ -100,7 +100,24 @@ def markdown() -> str:
             cells = (f"`{item.name}`", f"`{_toml(_default(item))}`", may_be, notes.get(item.name, ""))
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append("")
+        parts += _element_tables(section)
     return "\n".join(parts)
+
+
+def _element_tables(section: Any) -> list[str]:
+    """What stands in the elements of a section's lists of tables: one table for each kind of element."""
+    lists: dict[type[msgspec.Struct], list[str]] = {}
+    for item in msgspec.structs.fields(section.type):
+        element = table_of(item.type)
+        if element is not None:
+            lists.setdefault(element, []).append(f"`[[{section.name}.{item.name}]]`")
+    parts = []
+    for element, names in lists.items():
+        parts += [f"Each {' and '.join(names)}: " + _paragraphs(element.__doc__ or "") + "\n",
+                  "| setting | allowed |\n|---|---|"]
+        parts += [f"| `{item.name}` | {allowed(item.name, item.type)} |" for item in msgspec.structs.fields(element)]
+        parts.append("")
+    return parts
 
 
 def example(head: str, chosen: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from firmware.config import Config
 from firmware.config_rules import broken_rules
-from firmware.config_words import MAX_INT, allowed, cut, key_text, shown, suggestion, unknown_section
+from firmware.config_words import MAX_INT, allowed, cut, key_text, shown, suggestion, table_of, unknown_section
 from firmware.errors import ConfigError
 from firmware.toml_lines import KeyPath, key_lines, tomllib
 
@@ -74,7 +74,7 @@ class _Reading:
                 good[name] = self._section(name, sections[name], table, bad)
         config = Config(**good)
         for rule in broken_rules(config):
-            if not bad.intersection(rule.keys):
+            if not bad.intersection(".".join(key.split(".")[:2]) for key in rule.keys):
                 self._add_rule(config, rule.keys, rule.text)
         return config
 
@@ -85,6 +85,10 @@ class _Reading:
             if key not in fields:
                 self._add((name, key), f"{name}.{key_text(key)}: no such setting{suggestion(key, name)}")
                 continue
+            table_type = table_of(fields[key])
+            if table_type is not None and isinstance(value, list) and all(isinstance(item, dict) for item in value):
+                good[key] = self._tables((name, key), table_type, value, bad)
+                continue
             try:
                 _check_plain(value)
                 good[key] = msgspec.convert(value, fields[key])
@@ -94,13 +98,41 @@ class _Reading:
                 self._add((name, key), told)
         return cls(**good)
 
+    def _tables(self, path: KeyPath, cls: type[msgspec.Struct], tables: list[dict[str, Any]], bad: set[str]) -> Any:
+        """The elements of [[section.key]] that hold; any that does not makes the whole setting bad."""
+        fields = {item.name: item.type for item in msgspec.structs.fields(cls)}
+        needed = [item.name for item in msgspec.structs.fields(cls) if item.required]
+        elements = []
+        for number, table in enumerate(tables):
+            told = len(self.problems)
+            here, called = (*path, str(number)), f"{'.'.join(path)}[{number}]"
+            good = {}
+            for key, value in table.items():
+                if key not in fields:
+                    self._add((*here, key), f"{called}.{key_text(key)}: no such setting; known here are "
+                              + ", ".join(fields))
+                    continue
+                try:
+                    _check_plain(value)
+                    good[key] = msgspec.convert(value, fields[key])
+                except (msgspec.ValidationError, ValueError):
+                    self._add((*here, key), f"{called}.{key} = {shown(value)}: allowed {allowed(key, fields[key])}")
+            missing = [key for key in needed if key not in table]
+            if missing:
+                self._add(here, f"{called}: {', '.join(missing)} must be given too")
+            if len(self.problems) > told:
+                bad.add(".".join(path))
+            else:
+                elements.append(cls(**good))
+        return elements
+
     def _add(self, path: KeyPath, text: str) -> None:
         self.problems.append(_Problem(self._line(path), text))
 
     def _add_rule(self, config: Config, keys: tuple[str, ...], text: str) -> None:
         paths = [tuple(key.split(".")) for key in keys]
         written = [path for path in paths if path in self.lines]
-        values = ", ".join(f"{section}.{key} = {shown(_value(config, section, key))}" for section, key in paths)
+        values = ", ".join(_told(config, path) for path in paths)
         line = max((self.lines[path] for path in written), default=self._line(paths[0]))
         self.problems.append(_Problem(line, f"{values}: {text}"))
 
@@ -121,8 +153,12 @@ def _check_plain(value: Any) -> None:
             _check_plain(item)
 
 
-def _value(config: Config, section: str, key: str) -> Any:
-    return getattr(getattr(config, section), key)
+def _told(config: Config, path: KeyPath) -> str:
+    """A setting and its value, as "section.key = value"; an element of a list of tables by its name."""
+    value = getattr(getattr(config, path[0]), path[1])
+    if len(path) > 2:
+        return f"{path[0]}.{path[1]}[{path[2]}] ({value[int(path[2])].name})"
+    return f"{path[0]}.{path[1]} = {shown(value)}"
 
 
 def _syntax_problem(text: str, message: str) -> _Problem:

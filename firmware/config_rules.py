@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from firmware.config import Board, Config, Mqtt
+from firmware.config import Board, Config, Mqtt, Zones
 
 LOSS_BOUND_S = 1.0
 """A power cut may cost at most this much picture."""
 ENCODE_AND_SYNC_S = 0.2
 """Share of the loss bound kept for the encoder's latency and the disk's fsync."""
+
+MOST_ZONES = 16
+MOST_FIELD_AREA = 0.6
+"""Of the picture, all field zones together: a room in which no face is filled is no operating field."""
 
 _MAKES = {"x264": ("h264",), "x265": ("h265",), "nvv4l2": ("h264", "h265")}
 # 3.3 V, 5 V and ground of the 40-pin header.
@@ -29,7 +33,7 @@ class Broken:
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
     return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_board(config.board),
-            *_mqtt(config.mqtt)]
+            *_mqtt(config.mqtt), *_zones(config.zones)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -139,3 +143,30 @@ def _mqtt(mqtt: Mqtt) -> Iterator[Broken]:
         yield Broken(("mqtt.tls", "mqtt.ca_file", "mqtt.cert_file"), "certificates are set but TLS is off")
     if mqtt.password_file and not mqtt.username:
         yield Broken(("mqtt.password_file", "mqtt.username"), "a password needs mqtt.username")
+
+
+def _zones(zones: Zones) -> Iterator[Broken]:
+    names: set[str] = set()
+    for key, listed in (("zones.always", zones.always), ("zones.field", zones.field)):
+        for number, zone in enumerate(listed):
+            if zone.x + zone.w > 1 + 1e-9 or zone.y + zone.h > 1 + 1e-9:
+                yield Broken((f"{key}.{number}",), "reaches out of the picture: x + w and y + h must be at most 1")
+            if zone.name in names:
+                yield Broken((f"{key}.{number}",), "another zone has this name: a record must tell them apart")
+            names.add(zone.name)
+    if len(zones.always) + len(zones.field) > MOST_ZONES:
+        yield Broken(("zones.always", "zones.field"), f"at most {MOST_ZONES} zones in all")
+    if zones.field and not zones.profile:
+        yield Broken(
+            ("zones.field", "zones.profile"),
+            "faces in a field zone stay visible: only with zones.profile eye, ent, dental or facial",
+        )
+    if zones.profile and not zones.field:
+        yield Broken(
+            ("zones.profile", "zones.field"),
+            "a profile without a field zone changes nothing: add [[zones.field]], or leave the profile out",
+        )
+    if sum(zone.w * zone.h for zone in zones.field) > MOST_FIELD_AREA + 1e-9:
+        yield Broken(
+            ("zones.field",), f"field zones may cover at most {MOST_FIELD_AREA:.0%} of the picture, all together"
+        )

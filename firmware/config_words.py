@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
@@ -37,9 +37,18 @@ def allowed(key: str, kind: Any) -> str:
     if isinstance(info, inspect.BoolType):
         return "true or false"
     if isinstance(info, inspect.ListType):
+        table = table_of(kind)
+        if table is not None:
+            return f"tables [[{key}]] with " + ", ".join(item.name for item in msgspec.structs.fields(table))
         return 'a list of texts, e.g. ["a", "b"]'
     pattern = getattr(info, "pattern", None)
     return f"text that matches {pattern}" if pattern else "a text in quotes"
+
+
+def table_of(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that each element of a list-of-tables setting is; None for every other setting."""
+    element = get_args(kind)[0] if get_origin(kind) is list else None
+    return element if isinstance(element, type) and issubclass(element, msgspec.Struct) else None
 
 
 def _range(info: inspect.IntType | inspect.FloatType) -> str:

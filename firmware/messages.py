@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from firmware.config import Detect, Encode, Sound, Source
+from firmware.config import Detect, Encode, Sound, Source, Zones
 
 VerdictKind = Literal["clean", "masked", "blanked"]
 BlankReason = Literal[
@@ -30,11 +30,23 @@ class Verdict(Struct, frozen=True, array_like=True):
 # ---- pipeline -> recorder ------------------------------------------------------------------------
 
 
+class FieldZone(Struct, frozen=True):
+    """A box in which faces were left visible: top left corner and size as shares of the picture."""
+
+    name: str
+    x: float
+    y: float
+    w: float
+    h: float
+
+
 class StreamInfo(Struct, tag=True, frozen=True):
     """Sent once before the first fragment: the track layout and the MP4 initialisation segment (ftyp+moov).
 
     `width` and `height` are the picture's own; `coded_width` and `coded_height` are rounded up to even.
-    `rate_num`/`rate_den` is 0/1 for a variable rate. `encoder` and `detectors` name what really runs.
+    `rate_num`/`rate_den` is 0/1 for a variable rate. `encoder` and `detectors` name what really runs, `covers` what
+    these look for ("face", "text", ...). `site_zones` names the boxes that are always filled. In `field_zones`, of
+    the specialty `profile`, faces are NOT filled: such a recording is not de-identified.
     """
 
     codec: str
@@ -51,6 +63,10 @@ class StreamInfo(Struct, tag=True, frozen=True):
     sound_codec: str = ""
     sound_rate_hz: int = 0
     sound_channels: int = 0
+    covers: list[str] = []
+    site_zones: list[str] = []
+    profile: str = ""
+    field_zones: list[FieldZone] = []
 
 
 class Fragment(Struct, tag=True, frozen=True):
@@ -128,6 +144,7 @@ class Configure(Struct, tag=True, frozen=True):
     """A file of recorded detections to use instead of the detectors (benchmarks only; said in StreamInfo)."""
     record_detections: str = ""
     max_seconds: float = 0.0
+    zones: Zones = Zones()
 
 
 class Pause(Struct, tag=True, frozen=True):

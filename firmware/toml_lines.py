@@ -35,6 +35,8 @@ class _Lost(Exception):
 def key_lines(text: str) -> dict[KeyPath, int]:
     """The first line (from 1) of each table and key in `text`, by its full path; never raises.
 
+    What is in the n-th `[[a.b]]` is noted twice, as ("a", "b", key) and as ("a", "b", "n", key), n from 0.
+
     `text` should parse as TOML; with one that does not, the answer holds what came before the trouble.
     """
     scanner = _Scanner(text.replace("\r\n", "\n"))
@@ -49,23 +51,38 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
         self.lines: dict[KeyPath, int] = {}
+        self._elements: dict[KeyPath, int] = {}
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
 
     def document(self) -> None:
         table: KeyPath = ()
+        element: KeyPath = ()
         while True:
             self._skip(_BLANK_LINES)
             if self.at >= len(self.text):
                 return
             if self.text[self.at] == "[":
-                self.at += 2 if self.text.startswith("[[", self.at) else 1
+                listed = self.text.startswith("[[", self.at)
+                start = self.at
+                self.at += 2 if listed else 1
                 table = self._key(())
                 self._skip(re.compile(r"[ \t]*\]\]?"))
+                element = self._next_element(table, start) if listed else ()
             else:
-                self._pair(table)
+                self._pair(table, element)
 
-    def _pair(self, table: KeyPath) -> None:
+    def _next_element(self, table: KeyPath, start: int) -> KeyPath:
+        number = self._elements.get(table, 0)
+        self._elements[table] = number + 1
+        element = (*table, str(number))
+        self.lines.setdefault(element, bisect_right(self._starts, start))
+        return element
+
+    def _pair(self, table: KeyPath, element: KeyPath = ()) -> None:
+        start = self.at
         path = self._key(table)
+        if element:
+            self.lines.setdefault((*element, *path[len(table) :]), bisect_right(self._starts, start))
         self._expect("=")
         self._value(path)
 

@@ -48,6 +48,10 @@ def info(file: SealedFile) -> None:
         rows.append(("picture", f"{stream.codec} {stream.width}x{stream.height}, {rate}, encoder {stream.encoder}"))
         rows.append(("looked for", ", ".join(stream.detectors) or "nothing: no detector ran"))
         rows.append(("sound", stream.sound_codec or "none"))
+        rows += [("always filled", name) for name in stream.site_zones]
+        rows += [("left visible", f"faces in {zone.name} ({stream.profile}): x {zone.x:.0%}, y {zone.y:.0%}, "
+                  f"{zone.w:.0%} by {zone.h:.0%} of the picture") for zone in stream.field_zones]
+    rows.append(("privacy", told.statement))
     rows += [("bookmark", human_time((pts - start_ns) / 1e9)) for pts in told.bookmarks_ns]
     rows += [
         ("gap", f"at {human_time((gap.pts_ns - start_ns) / 1e9)} for {gap.duration_ns / 1e9:.2f} s")
@@ -86,6 +90,7 @@ def verify(
     table.add_row("[bold]signed by[/]", f"{escape(report.device_name)} {report.device_fingerprint}, "
                   f"{who[report.trusted]}; {report.signed_records} of {report.records} records"
                   + (f", {report.late_signed_records} of them at recovery" if report.late_signed_records else ""))
+    table.add_row("[bold]privacy[/]", escape(report.statement))
     out.print(table)
     if report.state == "damaged" or (report.first_problem and report.trusted is False):
         assert report.first_problem is not None
@@ -128,6 +133,7 @@ def export(
         )
     out.print(f"[bold green]Exported[/] {escape(str(target))}")
     out.print(f"  {human_time(result.seconds)}, {result.frames} frames, {human_bytes(target.stat().st_size)}")
+    out.print(f"  {escape(result.statement)}")
     if result.stopped_at:
         out.print(f"[yellow]Only what stands before the damage: {escape(result.stopped_at)}[/]")
 

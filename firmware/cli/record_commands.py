@@ -78,6 +78,7 @@ def record(
         f"  {human_time(result.seconds)}, {result.frames} frames ({result.clean} clean, {result.masked} masked, "
         f"{result.blanked} blanked), {human_bytes(result.size_bytes)}"
     )
+    out.print(f"  {escape(result.statement)}")
 
 
 def scrub(
@@ -105,6 +106,7 @@ def scrub(
         f"  {human_time(result.seconds)}, {result.frames} frames ({result.clean} clean, {result.masked} masked, "
         f"{result.blanked} blanked), {human_bytes(result.size_bytes)}{told}"
     )
+    out.print(f"  {escape(result.statement)}")
 
 
 def _user() -> str:

@@ -12,16 +12,18 @@ from firmware.durable import place_durably
 from firmware.errors import DiskFault
 from firmware.media.progressive import ProgressiveWriter
 from firmware.messages import Fragment, StreamInfo
+from firmware.statement import statement
 from hw.disk import disk_fault
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was written."""
+    """What was written; `statement` also stands in the file's metadata, as its comment."""
 
     frames: int
     fragments: int
     size_bytes: int
+    statement: str
 
 
 def export_mp4(
@@ -30,6 +32,7 @@ def export_mp4(
 ) -> ExportResult:
     """Write the StreamInfo and Fragment records among `items` (in order) as one plain MP4 at `out_path`.
 
+    What the recording may be called (statement.py) is its comment, so that the film says so itself.
     Written under a temporary name in the same folder, synced, then named; on any failure the temporary file is
     removed. An existing file stays unless `force`. `progress` is called after each fragment.
     Raises DiskFault (full, read-only, name taken), MediaUnreadable, FormatChanged, and whatever `items` raises.
@@ -39,6 +42,7 @@ def export_mp4(
     folder, name = os.path.split(os.path.abspath(out_path))
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.partial")
     fragments = 0
+    streams: list[StreamInfo] = []
     try:
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -46,6 +50,7 @@ def export_mp4(
                 writer = ProgressiveWriter(file)
                 for item in items:
                     if isinstance(item, StreamInfo):
+                        streams.append(item)
                         writer.begin(item.init_segment)
                         writer.keep_start = not item.live  # a live time is the device's clock, a file's is its own
                     elif isinstance(item, Fragment):
@@ -53,14 +58,15 @@ def export_mp4(
                         fragments += 1
                         if progress is not None:
                             progress(item)
-                size = writer.finish()
+                told = statement(streams)
+                size = writer.finish(comment=f"Scrubcam: {told}")
         except OSError as error:
             raise disk_fault(error, out_path, "exporting to") from error
         try:
             place_durably(temporary, out_path, exclusive=not force)
         except FileExistsError as error:
             raise _taken(out_path) from error
-        return ExportResult(writer.frames, fragments, size)
+        return ExportResult(writer.frames, fragments, size, told)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

@@ -15,13 +15,15 @@ from firmware.vault.reader import Recording
 
 @dataclass(frozen=True, slots=True)
 class SealedExport:
-    """What was written. `stopped_at` names the damage a partial export stopped at, "" when there was none."""
+    """What was written. `stopped_at` names the damage a partial export stopped at, "" when there was none;
+    `statement` is what the film may be called."""
 
     frames: int
     fragments: int
     seconds: float
     size_bytes: int
     stopped_at: str
+    statement: str = ""
 
 
 def export_sealed(
@@ -44,8 +46,10 @@ def export_sealed(
     with Recording.open(str(sealed)) as recording:
         damage: list[str] = []
         result = export_mp4(_opened(recording, private_key, partial, damage, progress), str(target), force=force)
-        seconds = recording.info().duration_ns / 1e9
-    return SealedExport(result.frames, result.fragments, seconds, result.size_bytes, "".join(damage))
+        info = recording.info()
+    return SealedExport(
+        result.frames, result.fragments, info.duration_ns / 1e9, result.size_bytes, "".join(damage), result.statement
+    )
 
 
 def _opened(

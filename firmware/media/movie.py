@@ -23,6 +23,15 @@ def movie_box(timescale: int, duration: int, *parts: bytes) -> bytes:
     return box("moov", full_box("mvhd", 1, 0, header, bytes(24), struct.pack(">I", SOUND_ID + 1)), *parts)
 
 
+def comment_box(text: str) -> bytes:
+    """udta with `text` as the movie's comment, in the item list that iTunes began and every player reads
+    (Apple, QuickTime File Format, "Metadata item list atom"; well-known data type 1 is UTF-8)."""
+    data = box("data", struct.pack(">II", 1, 0), text.encode())
+    comment = struct.pack(">I4s", 8 + len(data), b"\xa9cmt") + data
+    handler = full_box("hdlr", 0, 0, struct.pack(">I4s4s9x", 0, b"mdir", b"appl"))
+    return box("udta", full_box("meta", 0, 0, handler, box("ilst", comment)))
+
+
 def track_box(
     tracks: Sequence[VideoTrack] | Sequence[SoundTrack], movie_duration: int, duration: int,
     tables: bytes, edits: Sequence[Edit] = (),

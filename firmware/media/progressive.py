@@ -11,7 +11,7 @@ from typing import BinaryIO
 from firmware.errors import FormatChanged, MediaUnreadable
 from firmware.media.boxes import box
 from firmware.media.fmp4 import ParsedInit, SampleMeta, parse_fragment, parse_init
-from firmware.media.movie import Edit, movie_box, track_box
+from firmware.media.movie import Edit, comment_box, movie_box, track_box
 from firmware.media.sample_tables import SampleTables
 from firmware.media.tracks import SoundTrack, VideoTrack
 
@@ -68,8 +68,11 @@ class ProgressiveWriter:
         self._append(self._video_tables, self._video_now, parsed.video, fragment)
         self._append(self._sound_tables, self._sound_now, parsed.sound, fragment)
 
-    def finish(self) -> int:
-        """Write the index; returns the file's size in bytes. Raises MediaUnreadable when there is no picture."""
+    def finish(self, comment: str = "") -> int:
+        """Write the index; returns the file's size in bytes. Raises MediaUnreadable when there is no picture.
+
+        `comment` is put where players look for one.
+        """
         if not self._video_tables.count:
             raise MediaUnreadable("There is no picture in this recording, so there is nothing to write")
         if self._video_tables.too_long:
@@ -90,7 +93,7 @@ class ProgressiveWriter:
             traks.append(track_box(descriptions, late + shown, tables.duration, tables.boxes(), edits))
             longest = max(longest, late + shown)
         mdat_bytes = self._at - self._mdat_at
-        self._write(movie_box(scale, longest, *traks))
+        self._write(movie_box(scale, longest, *traks, *([comment_box(comment)] if comment else [])))
         self._file.seek(self._mdat_at + 8)
         self._file.write(mdat_bytes.to_bytes(8, "big"))
         self._file.seek(self._at)

@@ -28,7 +28,9 @@ class Output:
     """Pushes frames and sound, hands `send` a StreamInfo and then Fragments."""
 
     def __init__(self, fmt: StreamFormat, encode: config.Encode, sound: config.Sound, detectors: list[str],
-                 rate: Fraction, send: Callable[[StreamInfo | Fragment], None]) -> None:
+                 rate: Fraction, send: Callable[[StreamInfo | Fragment], None], *, covers: Sequence[str] = (),
+                 zones: config.Zones | None = None) -> None:
+        self._covers, self._zones = list(covers), zones or config.Zones()
         self._fmt, self._cfg, self._sound_cfg, self._rate = fmt, encode, sound, rate
         self._detectors, self._send = detectors, send
         self._timescale = timescale_for(rate)
@@ -122,7 +124,7 @@ class Output:
                 )
             self._send(stream_info(
                 self._fmt, self._cfg, self._rate, self._timescale, self._encoder.name, self._detectors,
-                self._encoder.codec_config, track,
+                self._encoder.codec_config, track, self._covers, self._zones,
             ))
             self._info_sent = True
         for made in self._early:

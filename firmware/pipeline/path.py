@@ -20,6 +20,7 @@ from firmware.pipeline.picture_watch import PictureWatch
 from firmware.pipeline.redact import fill_frame, fill_regions
 from firmware.pipeline.spell import Spell
 from firmware.pipeline.stats import Stats, rss_bytes
+from firmware.pipeline.zones import ZonePlan
 from hw.ports import EndOfStream, FrameSource, StreamFormat
 
 PROGRESS_EVERY_S = 0.25
@@ -49,6 +50,7 @@ class FramePath:
         self._max_ns = round(cfg.max_seconds * 1e9)
         interval_s = max(cfg.detect.face_interval_s, cfg.detect.text_interval_s)
         self._pool = FramePool(fmt, pool_capacity(fmt, cfg.detect.delay_s, interval_s))
+        self._zones = ZonePlan(cfg.zones, fmt.coded_width, fmt.coded_height)
         self._watch = PictureWatch() if fmt.live else None
         self.stats = Stats()
         self.paused = False
@@ -216,7 +218,8 @@ class FramePath:
             reason = "privacy-pause"
         if not reason:
             try:
-                regions = fill_regions(frame.y, frame.uv, self._lookout.regions_at(frame.pts_ns))
+                planned = self._zones.planned(self._lookout.regions_at(frame.pts_ns))
+                regions = fill_regions(frame.y, frame.uv, planned)
             except Exception:  # whatever goes wrong while planning or painting: never a clear frame
                 reason = "bad-detection"
         if reason:

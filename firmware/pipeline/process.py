@@ -139,7 +139,10 @@ class _Run:
             record=self._log.write if self._log else None,
         )
         grid, rate = self._rate(fmt)
-        self._output = Output(fmt, cfg.encode, cfg.sound, [seat.name for seat in seats], rate, self._sender.put)
+        self._output = Output(
+            fmt, cfg.encode, cfg.sound, [seat.name for seat in seats], rate, self._sender.put,
+            covers=[seat.kind for seat in seats], zones=cfg.zones,
+        )
         self._output.open()
         line = DelayLine(gate, delay_ns, live=fmt.live)
         self._path = FramePath(cfg, self._source, fmt, line, self._lookout, self._output, self._tell, grid)

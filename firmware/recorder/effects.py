@@ -14,6 +14,7 @@ from firmware.recorder.chores import Chores
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
 from firmware.recorder.session import GapMark, Session
+from firmware.statement import statement
 from firmware.vault.format import Header
 from firmware.vault.records import Bookmark, Record, StateChange
 from firmware.vault.writer import recording_path
@@ -56,6 +57,7 @@ class Effects:
         """A new pipeline describes its tracks."""
         if self.session is not None:
             self.session.put(stream)
+            self._note_field_zones(self.session.recording_id, stream)
 
     def take_reply(self) -> t.Reply:
         """The reply to the command just fed."""
@@ -111,6 +113,7 @@ class Effects:
             self._chores.keys.recipients, device, floor_bytes=cfg.recorder.floor_bytes, clock=clock,
             report=self._post, first=[stream, *preroll],
         )
+        self._note_field_zones(effect.recording_id, stream)
 
     @_do.register
     def _(self, effect: t.SealRecording, state: t.MachineState) -> None:
@@ -165,6 +168,14 @@ class Effects:
     def _put(self, item: Record | GapMark) -> None:
         if self.session is not None:
             self.session.put(item)
+
+    def _note_field_zones(self, recording_id: str, stream: StreamInfo) -> None:
+        """Each use of a field zone is an event for the fleet; the signed record of it is the stream record."""
+        if stream.field_zones:
+            self._note("field-zone", recording_id, {
+                "profile": stream.profile, "zones": ", ".join(zone.name for zone in stream.field_zones),
+                "text": statement([stream]),
+            })
 
     def _time_line_ns(self) -> int:
         """Now, on the recording's time line: a live one runs on CLOCK_MONOTONIC, a file's is where it is."""

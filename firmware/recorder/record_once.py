@@ -23,6 +23,7 @@ from firmware.recorder.effects import recording_settings
 from firmware.recorder.machine_turn import consent_allows_video
 from firmware.recorder.pipeline_run import pictures
 from firmware.recorder.session import Session
+from firmware.statement import statement
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header, new_recording_id
 from firmware.vault.keys import PublicKey
@@ -40,7 +41,7 @@ log = get_logger("record")
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What was sealed. `seconds` is the recording's own time."""
+    """What was sealed. `seconds` is the recording's own time, `statement` what it may be called."""
 
     path: str
     frames: int
@@ -49,6 +50,7 @@ class RecordResult:
     blanked: int
     size_bytes: int
     seconds: float
+    statement: str = ""
 
 
 def record(
@@ -80,7 +82,7 @@ def record(
     configure = Configure(
         source=replace(cfg.source, uri=source_uri), encode=cfg.encode, sound=cfg.sound, detect=cfg.detect,
         models_dir=cfg.paths.models_dir, sound_allowed=consent.audio, max_seconds=seconds,
-        replay_detections=replay_detections, record_detections=save_detections,
+        replay_detections=replay_detections, record_detections=save_detections, zones=cfg.zones,
     )
     items = pictures(
         configure, lambda: stop_event.is_set() or run.must_stop,
@@ -160,6 +162,7 @@ class _Run:
             path=self._session.path, frames=sum(self._kinds.values()), clean=self._kinds["clean"],
             masked=self._kinds["masked"], blanked=self._kinds["blanked"], size_bytes=total,
             seconds=(self._end_ns - self._first_ns) / 1e9,
+            statement=statement([self._stream] if self._stream else []),
         )
         if self.must_stop:
             raise DiskFault(f"the disk is full: {self._folder}",

@@ -20,6 +20,7 @@ from firmware.errors import ConfigError, ScrubcamError
 from firmware.export.mp4 import export_mp4
 from firmware.messages import Configure, Fragment, Progress, StreamInfo, Verdict
 from firmware.recorder.pipeline_run import pictures
+from firmware.statement import statement
 
 
 class Stopped(ScrubcamError):
@@ -30,7 +31,7 @@ class Stopped(ScrubcamError):
 
 @dataclass(frozen=True, slots=True)
 class ScrubResult:
-    """What was written. `seconds` is the footage's own time."""
+    """What was written. `seconds` is the footage's own time, `statement` what the film may be called."""
 
     path: str
     frames: int
@@ -40,6 +41,7 @@ class ScrubResult:
     regions: int
     size_bytes: int
     seconds: float
+    statement: str = ""
 
 
 def scrub(
@@ -67,7 +69,7 @@ def scrub(
                           todo="choose another name for the report")
     configure = Configure(
         source=replace(cfg.source, uri=str(in_path)), encode=cfg.encode, sound=replace(cfg.sound, enabled=keep_audio),
-        detect=cfg.detect, models_dir=cfg.paths.models_dir, sound_allowed=keep_audio,
+        detect=cfg.detect, models_dir=cfg.paths.models_dir, sound_allowed=keep_audio, zones=cfg.zones,
     )
     run = _Run(on_progress, stop_event)
     items = pictures(configure, lambda: False, run.progress)
@@ -112,12 +114,16 @@ class _Run:
                 self._bytes += len(item.data)
             yield item
 
+    @property
+    def statement(self) -> str:
+        return statement([self._stream] if self._stream else [])
+
     def result(self, path: str, size_bytes: int) -> ScrubResult:
         kinds = [verdict.kind for verdict in self._verdicts]
         return ScrubResult(
             path=path, frames=len(kinds), clean=kinds.count("clean"), masked=kinds.count("masked"),
             blanked=kinds.count("blanked"), regions=sum(verdict.regions for verdict in self._verdicts),
-            size_bytes=size_bytes, seconds=(self._end_ns - self._first_ns) / 1e9,
+            size_bytes=size_bytes, seconds=(self._end_ns - self._first_ns) / 1e9, statement=self.statement,
         )
 
     def report(self, cfg: Config, source: str) -> dict[str, Any]:
@@ -126,8 +132,13 @@ class _Run:
         return {
             "software": f"scrubcam {__version__}",
             "source": os.path.basename(source),
+            "statement": summary.statement,
             "profile": cfg.detect.profile,
             "detectors": stream.detectors if stream else [],
+            "covers": stream.covers if stream else [],
+            "site_zones": stream.site_zones if stream else [],
+            "specialty": stream.profile if stream else "",
+            "field_zones": stream.field_zones if stream else [],
             "encoder": stream.encoder if stream else "",
             "width": stream.width if stream else 0,
             "height": stream.height if stream else 0,

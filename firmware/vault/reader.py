@@ -179,6 +179,7 @@ class Recording:
             fragments=info.fragments, frames=info.frames, duration_ns=info.duration_ns, size_bytes=self.size_bytes,
             torn_bytes=torn, records_after=after, end_reason=info.end.reason if info.end else "",
             ended_unix_s=info.end.unix_s if info.end else None, first_problem=problem,
+            statement=info.statement,
         )
 
     def records(self, private_key: PrivateKey, *, tolerant: bool = False) -> Iterator[StoredRecord]:

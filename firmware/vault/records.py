@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from firmware.errors import DamagedRecording
-from firmware.messages import Consent, Fragment, StreamInfo, Verdict
+from firmware.messages import Consent, FieldZone, Fragment, StreamInfo, Verdict
 from firmware.vault.format import LENGTH, RecordType
 
 
@@ -53,7 +53,10 @@ Record = StreamInfo | Fragment | Bookmark | StateChange | Gap | Note | Consent
 
 
 class StreamMeta(msgspec.Struct, frozen=True):
-    """Public layout of the tracks."""
+    """Public layout of the tracks, and what was covered: whoever holds the file can see what it may be called.
+
+    `field_zones` (of the specialty `profile`) are boxes in which faces were left visible.
+    """
 
     codec: str
     width: int
@@ -63,6 +66,10 @@ class StreamMeta(msgspec.Struct, frozen=True):
     encoder: str
     detectors: list[str]
     sound_codec: str = ""
+    covers: list[str] = []
+    site_zones: list[str] = []
+    profile: str = ""
+    field_zones: list[FieldZone] = []
 
 
 class FragmentMeta(msgspec.Struct, frozen=True):
@@ -134,6 +141,10 @@ class _StreamBody(msgspec.Struct, frozen=True):
     sound_codec: str = ""
     sound_rate_hz: int = 0
     sound_channels: int = 0
+    covers: list[str] = []
+    site_zones: list[str] = []
+    profile: str = ""
+    field_zones: list[FieldZone] = []
 
 
 class _FragmentBody(msgspec.Struct, frozen=True):
@@ -165,7 +176,8 @@ def encode(record: Record) -> tuple[RecordType, bytes, list[bytes]]:
         return _packed(RecordType.FRAGMENT, meta, fragment, record.data)
     if isinstance(record, StreamInfo):
         meta = StreamMeta(record.codec, record.width, record.height, record.rate_num, record.rate_den,
-                          record.encoder, record.detectors, record.sound_codec)
+                          record.encoder, record.detectors, record.sound_codec, record.covers, record.site_zones,
+                          record.profile, record.field_zones)
         return _packed(RecordType.STREAM, meta, _copy(record, _StreamBody), record.init_segment)
     if isinstance(record, Bookmark):
         return _packed(RecordType.BOOKMARK, MomentMeta(record.pts_ns), record)

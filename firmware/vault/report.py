@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from firmware.statement import statement
 from firmware.vault.format import RecordType, StoredHeader
 from firmware.vault.frames import Frame
 from firmware.vault.records import EndMeta, FragmentMeta, GapMeta, StreamMeta
@@ -51,6 +52,8 @@ class VerifyReport:
     end_reason: str
     ended_unix_s: float | None
     first_problem: Problem | None
+    statement: str = ""
+    """What the recording may be called, from its stream records before the first problem; see statement.py."""
 
     @property
     def complete(self) -> bool:
@@ -86,6 +89,11 @@ class RecordingInfo:
     streams: list[StreamMeta] = field(default_factory=list)
     end: EndMeta | None = None
     problem: Problem | None = None
+
+    @property
+    def statement(self) -> str:
+        """What the recording may be called; see statement.py."""
+        return statement(self.streams)
 
     @property
     def duration_ns(self) -> int:

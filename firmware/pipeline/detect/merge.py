@@ -48,8 +48,9 @@ def around(region: Region) -> Region:
 
 
 def _joined(one: Region, other: Region) -> Region:
-    """The box around two upright ones. A face with a word counts as a face."""
+    """The box around two upright ones. A face joined with anything else no longer counts as a face: in a field zone
+    faces are not filled, and the rest must be."""
     x, y = min(one.x, other.x), min(one.y, other.y)
     right, bottom = max(one.x + one.w, other.x + other.w), max(one.y + one.h, other.y + other.h)
-    kind = one.kind if one.kind == other.kind else "face"
+    kind = other.kind if one.kind == "face" else one.kind
     return Region(kind, x, y, right - x, bottom - y, 0.0, max(one.score, other.score))

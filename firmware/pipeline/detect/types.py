@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 from hw.ports import U8
 
 DetectorKind = Literal["face", "text"]
+RegionKind = Literal["face", "text", "zone"]
+"""What a region covers: something a detector found, or a site zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Region:
     (as seen on the screen, y down) about its centre. `score` is the detector's own, 0 to 1.
     """
 
-    kind: DetectorKind
+    kind: RegionKind
     x: float
     y: float
     w: float
