@@ -13,6 +13,7 @@ from rich.table import Table
 
 from firmware.cli.console import err, human_bytes, human_time, out
 from firmware.errors import ConfigError, DamagedRecording, InterruptedRecording
+from firmware.messages import FieldZone
 
 SealedFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sealed recording (.scrub).")]
 
@@ -49,8 +50,7 @@ def info(file: SealedFile) -> None:
         rows.append(("looked for", ", ".join(stream.detectors) or "nothing: no detector ran"))
         rows.append(("sound", stream.sound_codec or "none"))
         rows += [("always filled", name) for name in stream.site_zones]
-        rows += [("left visible", f"faces in {zone.name} ({stream.profile}): x {zone.x:.0%}, y {zone.y:.0%}, "
-                  f"{zone.w:.0%} by {zone.h:.0%} of the picture") for zone in stream.field_zones]
+        rows += [("left visible", _left_visible(zone, stream.profile)) for zone in stream.field_zones]
     rows.append(("privacy", told.statement))
     rows += [("bookmark", human_time((pts - start_ns) / 1e9)) for pts in told.bookmarks_ns]
     rows += [
@@ -136,6 +136,12 @@ def export(
     out.print(f"  {escape(result.statement)}")
     if result.stopped_at:
         out.print(f"[yellow]Only what stands before the damage: {escape(result.stopped_at)}[/]")
+
+
+def _left_visible(zone: FieldZone, profile: str) -> str:
+    return (
+        f"faces in {zone.name} ({profile}): {zone.w:.0%} by {zone.h:.0%} of the picture from x {zone.x:.0%}, y {zone.y:.0%}"
+    )
 
 
 def _bytes_bar(doing: str) -> Progress:
