@@ -139,9 +139,8 @@ def export(
 
 
 def _left_visible(zone: FieldZone, profile: str) -> str:
-    return (
-        f"faces in {zone.name} ({profile}): {zone.w:.0%} by {zone.h:.0%} of the picture from x {zone.x:.0%}, y {zone.y:.0%}"
-    )
+    place = f"{zone.w:.0%} by {zone.h:.0%} of the picture, from x {zone.x:.0%}, y {zone.y:.0%}"
+    return f"faces in {zone.name} ({profile}): {place}"
 
 
 def _bytes_bar(doing: str) -> Progress:
