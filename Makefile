@@ -1,7 +1,7 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench soak clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -21,6 +21,9 @@ check: setup     ## static checks: ruff and mypy
 
 bench: setup     ## speed as ratios of interleaved runs (not a test)
 	$(PY) -m tests.bench
+
+soak: setup      ## a million frames through the frame path under random faults (not a test; minutes)
+	$(PY) -m tests.soak
 
 clean:           ## remove what the targets above left in this folder
 	rm -rf .venv .models demo-out bench-out .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.pipeline.detect.types import BadDetection, Detections, DetectorFailure, DetectorKind, Region
-from firmware.pipeline.detect.worker import DetectorWorker, check
+from firmware.pipeline.detect.worker import MOST_BELIEVED, MOST_KEPT, DetectorWorker, check
 from hw.ports import U8
+from tests.detect_helpers import share_covered
 
 WAIT_S = 10.0
 untimed = settings(deadline=None)
@@ -122,6 +123,32 @@ def test_nonsense_is_a_bad_detection() -> None:
     (answer,) = answers(one, 1)
     assert isinstance(answer, DetectorFailure)
     assert answer.code == "bad-detection"
+    one.close()
+
+
+@pytest.mark.parametrize("nonsense", [
+    (None,), ("face",), ((1, 2, 3, 4),), (Region("face", "1", 1, 9, 9),),  # type: ignore[arg-type]
+    (Region("face", 1, 1, 9, 9),) * (MOST_BELIEVED + 1),
+], ids=["none", "word", "tuple", "text for a number", "too many"])
+def test_what_is_no_region_or_absurdly_many_is_a_bad_detection(nonsense: Any) -> None:
+    one = worker()
+    one.submit(1, nonsense)
+    (answer,) = answers(one, 1)
+    assert isinstance(answer, DetectorFailure)
+    assert answer.code == "bad-detection"
+    assert len(answer.text) < 500
+    one.close()
+
+
+def test_very_many_things_are_covered_by_fewer_regions() -> None:
+    """Linking two looks costs the square of their regions: a crowd must not stall the frame path."""
+    crowd = tuple(Region("text", 8.0 * (n % 70) + 4, 10.0 * (n // 70) + 4, 6.0, 6.0) for n in range(3000))
+    one = worker()
+    one.submit(1, crowd)
+    (answer,) = answers(one, 1)
+    assert isinstance(answer, Detections)
+    assert len(answer.regions) <= MOST_KEPT
+    assert all(share_covered(answer.regions, (r.x, r.y, r.w, r.h)) == 1 for r in crowd[::37])
     one.close()
 
 

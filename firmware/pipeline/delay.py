@@ -8,9 +8,13 @@ from firmware.messages import BlankReason
 from firmware.pipeline.evidence import EvidenceGate
 from firmware.pipeline.frame import Frame
 
+STANDING_STEP_NS = 1000
+"""A time that stands still or goes back is moved this far past the one before it."""
+
 
 class DelayLine:
-    """First in, first out.
+    """First in, first out, at times that only grow: the gate tells frames apart by their time, so two frames with
+    one time would pass on the evidence for one of them.
 
     Live: a frame leaves when its age reaches `delay_ns`, with or without evidence. File: it leaves when the next
     `delay_ns` of the file have been looked at, however long that takes, so that both see equally far ahead.
@@ -20,6 +24,7 @@ class DelayLine:
         self._gate, self._delay_ns, self._live = gate, delay_ns, live
         self._frames: deque[Frame] = deque()
         self._ended = False
+        self._last_ns: int | None = None
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -38,6 +43,9 @@ class DelayLine:
         return self._frames[0].pts_ns + self._delay_ns
 
     def push(self, frame: Frame) -> None:
+        if self._last_ns is not None and frame.pts_ns <= self._last_ns:
+            frame.pts_ns = self._last_ns + STANDING_STEP_NS
+        self._last_ns = frame.pts_ns
         self._frames.append(frame)
 
     def end(self) -> None:

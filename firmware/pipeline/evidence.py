@@ -76,11 +76,13 @@ class EvidenceGate:
         return ""
 
     def forget_before(self, pts_ns: int) -> None:
-        """Frames before `pts_ns` have left. What can still be evidence for later ones is kept."""
+        """Frames before `pts_ns` have left. What can still be evidence for later ones is kept: of all that lies
+        before it, the newest is enough (a file whose times stand still would pile up the rest)."""
         for track in self._tracks.values():
-            keep_from = bisect_left(track.done, pts_ns - self._bound_ns)
+            keep_from = max(bisect_left(track.done, pts_ns - self._bound_ns), bisect_right(track.done, pts_ns) - 1)
             del track.done[:keep_from]
-            track.failed = {p: r for p, r in track.failed.items() if p >= pts_ns - self._bound_ns}
+            newest = max((p for p in track.failed if p <= pts_ns), default=pts_ns)
+            track.failed = {p: r for p, r in track.failed.items() if p >= max(newest, pts_ns - self._bound_ns)}
             track.asked = {p for p in track.asked if p >= pts_ns - 2 * self._bound_ns}
 
     def _why(self, kind: str, track: _Track, pts_ns: int, otherwise: BlankReason) -> BlankReason:

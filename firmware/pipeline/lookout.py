@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from firmware.errors import PipelineDied
 from firmware.messages import Alert
-from firmware.pipeline.detect.types import Detections, DetectorFailure, DetectorKind, Region
+from firmware.pipeline.detect.types import BadDetection, Detections, DetectorFailure, DetectorKind, Region
+from firmware.pipeline.detect.worker import check
 from firmware.pipeline.evidence import EvidenceGate
 from firmware.pipeline.frame import Frame
 from firmware.pipeline.schedule import due_in_file, live_interval_ns
@@ -90,6 +91,7 @@ class Lookout:
         self._alert, self._record = alert, record
         self._ahead: list[tuple[int, int, Detections]] = []  # answers the planner is not to know yet
         self._count = 0
+        self._size = (0, 0)  # of the pictures asked about
 
     # ---- asking ------------------------------------------------------------------------------------
 
@@ -124,6 +126,7 @@ class Lookout:
     def _ask(self, seat: Seat, frame: Frame, now_ns: int) -> None:
         if seat.last_asked_ns is None:
             seat.last_good_ns = now_ns
+        self._size = frame.y.shape[1], frame.y.shape[0]
         self._gate.asked(seat.kind, frame.pts_ns)
         seat.last_asked_ns = frame.pts_ns
         try:
@@ -143,9 +146,12 @@ class Lookout:
         """Take what has come back; True when there was something. Raises PipelineDied."""
         something = False
         for seat in self._seats:
+            was_idle = seat.worker.idle  # asked first: what an idle worker was given, it has answered
             for answer in seat.worker.poll():
                 something = True
                 self._take(seat, answer, now_ns)
+            if was_idle:
+                self._give_up(seat)
             self._hand_over(seat, now_ns)
             self._watch(seat, now_ns)
         return something
@@ -157,7 +163,7 @@ class Lookout:
 
     def regions_at(self, pts_ns: int) -> list[Region]:
         """What to fill in the frame at `pts_ns`, from answers up to the delay line's length ahead of it and no
-        further: the result does not depend on how fast the detectors happened to be."""
+        further: it does not depend on how fast the detectors were."""
         self._tell_planner(pts_ns + self._delay_ns)
         return self._planner.regions_at(pts_ns)
 
@@ -173,14 +179,22 @@ class Lookout:
 
     def _tell_planner(self, up_to_ns: int) -> None:
         while self._ahead and self._ahead[0][0] <= up_to_ns:
-            self._planner.add(self._ahead.pop(0)[2])
+            self._planner.add(self._ahead[0][2])
+            self._ahead.pop(0)  # only now: if the planner fails on it, no later frame may pass without it either
 
     def _take(self, seat: Seat, answer: Detections | DetectorFailure, now_ns: int) -> None:
         took_ns = now_ns - seat.asked_at.pop(answer.pts_ns, now_ns)
         if isinstance(answer, DetectorFailure):
             self._failed(seat, answer.pts_ns, answer.code, answer.text)
             return
-        if not self._gate.answered(answer.kind, answer.pts_ns):
+        try:
+            if answer.kind != seat.kind:
+                raise BadDetection(f"it answered as a {answer.kind} detector")
+            check(answer.regions, *self._size)  # here too, at the one door to the gate, whatever kind of worker it is
+        except BadDetection as error:
+            self._failed(seat, answer.pts_ns, "bad-detection", str(error))
+            return
+        if not self._gate.answered(seat.kind, answer.pts_ns):
             return  # an answer to a question nobody asked, or the second one to the same
         # Slow answers count at once, fast ones little by little: resting too long costs blanked frames.
         seat.answer_ns = max(took_ns, (7 * seat.answer_ns + took_ns) // 8)
@@ -193,6 +207,12 @@ class Lookout:
             seat.failing = False
             self._gate.hung(seat.kind, False)
             self._alert(Alert(f"detector-failed:{seat.kind}", f"The {seat.kind} detector answers again.", True))
+
+    def _give_up(self, seat: Seat) -> None:
+        """A worker with nothing to do has lost the questions it did not answer: nobody must wait for them."""
+        for pts_ns in list(seat.asked_at):
+            del seat.asked_at[pts_ns]
+            self._failed(seat, pts_ns, "detector-failed", "it gave no answer")
 
     def _failed(self, seat: Seat, pts_ns: int, reason: Any, text: str) -> None:
         self._gate.failed(seat.kind, pts_ns, reason)

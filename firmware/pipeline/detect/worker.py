@@ -8,10 +8,15 @@ import time
 from collections import deque
 from typing import Any
 
+from firmware.pipeline.detect.merge import at_most
 from firmware.pipeline.detect.types import BadDetection, Detections, Detector, DetectorFailure, DetectorKind, Region
 
 LARGEST = 3.0
 """A region longer than this many picture diagonals is nonsense."""
+MOST_BELIEVED = 10_000
+"""So is a look that saw more things than this."""
+MOST_KEPT = 256
+"""Where a look saw more things, neighbours are covered as one: linking looks costs the square of their number."""
 
 
 class DetectorWorker:
@@ -116,9 +121,9 @@ class DetectorWorker:
     def _look(self, pts_ns: int, prepared: Any) -> Detections | DetectorFailure:
         kind = self._detector.kind
         try:
-            regions = self._detector.detect(prepared)
+            regions = tuple(self._detector.detect(prepared))
             check(regions, self._width, self._height)
-            return Detections(kind, pts_ns, tuple(regions))
+            return Detections(kind, pts_ns, tuple(at_most(MOST_KEPT, list(regions))))
         except BadDetection as error:
             return DetectorFailure(kind, pts_ns, "bad-detection", str(error))
         except BaseException as error:  # whatever native code throws, this thread must live to say so
@@ -126,11 +131,18 @@ class DetectorWorker:
 
 
 def check(regions: tuple[Region, ...], width: int, height: int) -> None:
-    """Raise BadDetection unless every region is finite, not empty, of a sane size and centred in the picture."""
+    """Raise BadDetection unless these are regions, not absurdly many, and every one of them is finite, not empty,
+    of a sane size and centred in the picture."""
+    if len(regions) > MOST_BELIEVED:
+        raise BadDetection(f"{len(regions)} regions in one picture")
     longest = LARGEST * math.hypot(width, height)
     for region in regions:
-        numbers = (region.x, region.y, region.w, region.h, region.angle_deg, region.score)
-        if not all(math.isfinite(number) for number in numbers):
+        try:
+            numbers = (region.x, region.y, region.w, region.h, region.angle_deg, region.score)
+            finite = all(math.isfinite(number) for number in numbers)
+        except (AttributeError, TypeError):
+            raise BadDetection(f"not a region: {region!r:.100}") from None
+        if not finite:
             raise BadDetection(f"a {region.kind} region has a number that is not finite: {region}")
         if not (0 < region.w <= longest and 0 < region.h <= longest):
             raise BadDetection(f"a {region.kind} region has an impossible size: {region}")
