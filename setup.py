@@ -35,6 +35,7 @@ DEV = [
     "ruff==0.17.5",
     "scikit-image==0.26.0; python_version >= '3.11'",
     "scikit-image==0.25.2; python_version < '3.11'",
+    "zxing-cpp==3.1.1",
 ]
 
 setup(

@@ -37,6 +37,7 @@ def test_what_is_asked_for_is_what_is_set(w: int, h: int, rate: str, seed: int, 
         ("rate=30/0", "rate"), ("rate=nan", "rate"), ("seed=-1", "seed"), ("paced=yes", "0 or 1"), ("sound=", "0 or 1"),
         ("seconds=-1", "seconds"), ("seconds=inf", "seconds"), ("black_at=1e9", "black_at"), ("slots=0", "1 to 16"),
         ("colour=red", "colour is not known"), ("seed=1&seed=2", "twice"), ("width=%D9%A3%D9%A0%D9%A0", "width"),
+        ("show=nothing", "operation, enter"), ("light=", "normal, dim"), ("shutter=1.5", "0 to 1"),
     ],
 )
 def test_an_impossible_value_names_its_key_and_what_is_allowed(query: str, named: str) -> None:
@@ -48,6 +49,11 @@ def test_an_impossible_value_names_its_key_and_what_is_allowed(query: str, named
 def test_another_kind_of_address_is_refused(uri: str) -> None:
     with pytest.raises(ConfigError, match="scene://"):
         parse_scene_uri(uri)
+
+
+def test_a_moving_scene_has_its_light_and_its_shutter() -> None:
+    s = parse_scene_uri("scene://?show=enter&light=dim&shutter=0.25")
+    assert (s.show, s.light, s.shutter) == ("enter", "dim", 0.25)
 
 
 def test_the_configuration_fills_in_what_the_address_leaves_out() -> None:

@@ -15,10 +15,12 @@ from functools import cached_property
 from firmware.config import Source as SourceConfig
 from firmware.errors import ConfigError, FormatChanged
 from hw.ports import U8, EndOfStream, FrameTime, SoundChunk, StreamFormat
-from hw.sim.scene_picture import ScenePicture, TruthBox
+from hw.sim.moving_picture import MovingPicture
+from hw.sim.scene_picture import ScenePicture
 from hw.sim.scene_script import CLAPPER_EVERY_S, clapper_index
 from hw.sim.scene_sound import SOUND_CHANNELS, SOUND_RATE_HZ, SceneSound
 from hw.sim.scene_sprites import BLACK_Y, NEUTRAL_UV
+from hw.sim.scene_truth import TruthBox
 from hw.sim.scene_uri import SceneSettings, parse_scene_uri
 
 __all__ = ["SceneSource", "TruthBox"]
@@ -114,9 +116,9 @@ class SceneSource:
     # ---- the truth -----------------------------------------------------------------------------
 
     @cached_property
-    def picture(self) -> ScenePicture:
+    def picture(self) -> ScenePicture | MovingPicture:
         """The drawer of this scene's frames; works before and after open(). Raises PartMissing."""
-        return ScenePicture(self.settings)
+        return ScenePicture(self.settings) if self.settings.show == "operation" else MovingPicture(self.settings)
 
     @property
     def epoch_ns(self) -> int:

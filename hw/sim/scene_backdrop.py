@@ -34,7 +34,7 @@ def even(value: float) -> int:
     return 2 * round(value / 2)
 
 
-def _clouds(rng: np.random.Generator, height: int, width: int, cell_px: float) -> F32:
+def clouds(rng: np.random.Generator, height: int, width: int, cell_px: float) -> F32:
     """Smooth noise of mean 0 and deviation about 1, with blobs of `cell_px`."""
     small = rng.standard_normal((max(3, math.ceil(height / cell_px) + 2), max(3, math.ceil(width / cell_px) + 2)))
     clouds: F32 = cv2.resize(small.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -44,7 +44,7 @@ def _clouds(rng: np.random.Generator, height: int, width: int, cell_px: float) -
 def make_backdrop(width: int, height: int, scale: float, seed: int) -> Backdrop:
     """Drawn once for a scene of `width` x `height` (even); `scale` is the picture's size relative to 1080 lines."""
     rng = np.random.default_rng(seed)
-    rgb = _room(rng, width, height, scale)
+    rgb = draw_room(rng, width, height, scale)
     _tray(rgb, width, height, scale)
     x, y, w, h = (even(part * side) for part, side in zip(_FIELD_BOX, (width, height) * 2, strict=True))
     under = rgb[y : y + h, x : x + w].copy()
@@ -58,12 +58,12 @@ def make_backdrop(width: int, height: int, scale: float, seed: int) -> Backdrop:
     return Backdrop(still, [p[0] for p in phases], [p[1] for p in phases], grain, (x, y), tools)
 
 
-def _room(rng: np.random.Generator, width: int, height: int, scale: float) -> F32:
+def draw_room(rng: np.random.Generator, width: int, height: int, scale: float) -> F32:
     x, y = np.meshgrid(np.linspace(0, 1, width, dtype=np.float32), np.linspace(0, 1, height, dtype=np.float32))
     wall = colour(112, 124, 130) * (0.85 + 0.35 * np.exp(-((x - 0.5) ** 2 + (y + 0.05) ** 2) * 3))[..., None]
     cabinet = ((x > 0.53) & (x < 0.62) & (y < 0.34)) | ((x > 0.24) & (x < 0.30) & (y < 0.30))
     wall[cabinet] *= np.float32(0.72)
-    drift = _clouds(rng, height, width, 170 * scale)
+    drift = clouds(rng, height, width, 170 * scale)
     folds = np.sin(x * 34 + 2.2 * drift + 5 * y) * 0.06 + np.sin(x * 11 - y * 19 + drift) * 0.07 + drift * 0.03
     light = 0.62 + 0.5 * np.exp(-((x - 0.47) ** 2 * 5 + (y - 0.62) ** 2 * 7))
     drape = colour(34, 112, 104) * ((1 + folds) * light)[..., None]
@@ -95,8 +95,8 @@ def _field(rng: np.random.Generator, under: F32, scale: float) -> list[F32]:
     """The open field, breathing: FIELD_PHASES pictures that loop."""
     height, width = under.shape[:2]
     x, y = np.meshgrid(np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32))
-    fat, flesh = _clouds(rng, height, width, 26 * scale), _clouds(rng, height, width, 60 * scale)
-    wet = _clouds(rng, height, width, 16 * scale)
+    fat, flesh = clouds(rng, height, width, 26 * scale), clouds(rng, height, width, 60 * scale)
+    wet = clouds(rng, height, width, 16 * scale)
     radius = np.sqrt((0.88 * x + 0.42 * y) ** 2 + (2.5 * y - 1.0 * x) ** 2) + 0.04 * flesh  # a long, slanting opening
     red = colour(172, 46, 40) * (1 + 0.07 * flesh + 0.07 * fat)[..., None]
     yellow = colour(178, 108, 70) * (1 + 0.07 * fat)[..., None]

@@ -14,29 +14,15 @@ from hw.sim.scene_backdrop import FIELD_PHASES, GRAIN_TILES, QUIET_BOX, Backdrop
 from hw.sim.scene_people import Person, load_portrait, make_person
 from hw.sim.scene_script import Actor, clapper_open, write_script
 from hw.sim.scene_sprites import Words, blend, make_words
+from hw.sim.scene_truth import TruthBox
 from hw.sim.scene_uri import SceneSettings
+
+__all__ = ["ScenePicture", "TruthBox"]
 
 LETTER_PX = {"overlay": 30, "clock": 34, "band": 32}
 BREATH_S = 3.2
 _OVERLAY_AT, _CLOCK_AT, _BAND_AT = (0.02, 0.03), (0.87, 0.03), (0.56, 0.86)
 _CLAPPER_AT, _CLAPPER_SIDE = (0.012, 0.90), 0.038
-
-
-@dataclass(frozen=True, slots=True)
-class TruthBox:
-    """Something identifying that is in the picture: an upright box in pixels, cut at the picture's border.
-
-    A "face" box holds the oval from the hairline to the chin and from ear to ear; a "text" box a line's ink.
-    `visible_fraction` is the part of the uncut box that lies inside the picture, above 0.
-    """
-
-    kind: Literal["face", "text"]
-    x: int
-    y: int
-    w: int
-    h: int
-    visible_fraction: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from hw.ports import U8
 F32 = NDArray[np.float32]
 
 # BT.709, limited range (ITU-R BT.709-6, sections 3.2 and 3.4), for R, G, B in 0..255.
-_TO_YUV = np.array(
+TO_YUV = np.array(
     [
         [0.2126 * 219 / 255, 0.7152 * 219 / 255, 0.0722 * 219 / 255],
         [-0.2126 / 1.8556 * 224 / 255, -0.7152 / 1.8556 * 224 / 255, 0.5 * 224 / 255],
@@ -33,7 +33,7 @@ def colour(red: float, green: float, blue: float) -> F32:
 
 def nv12_from_rgb(rgb: F32) -> tuple[U8, U8]:
     """RGB float 0..255, (H, W, 3) with even H and W -> Y (H, W) and UV (H/2, W/2, 2)."""
-    yuv = cv2.transform(rgb, _TO_YUV)
+    yuv = cv2.transform(rgb, TO_YUV)
     y = np.clip(np.rint(yuv[..., 0]) + BLACK_Y, 16, 235).astype(np.uint8)
     height, width = y.shape
     uv = cv2.resize(np.ascontiguousarray(yuv[..., 1:]), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
@@ -91,7 +91,8 @@ def _over(into: U8, paint: U8, clear: U8) -> None:
 # ---- words ---------------------------------------------------------------------------------------
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
+    """The Pillow package. Raises PartMissing."""
     try:
         import PIL.Image
         import PIL.ImageDraw
@@ -122,7 +123,7 @@ def make_words(
     margin: float = 0.5,
 ) -> Words:
     """`text` with capitals of about `size_px`, on a rounded plate when given, else with a dark outline."""
-    pil = _pillow()
+    pil = pillow()
     font = pil.ImageFont.load_default(size_px / 0.73)  # the built-in font's capitals are 0.73 of its size
     x0, y0, x1, y1 = font.getbbox(text, anchor="ls")
     edge = round(size_px * margin) + 1

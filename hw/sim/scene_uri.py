@@ -8,6 +8,7 @@ from fractions import Fraction
 from urllib.parse import parse_qsl, urlsplit
 
 from firmware.errors import ConfigError
+from hw.sim.moving_script import LIGHTS, SHOWS, Light, Show
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class SceneSettings:
     `seconds` 0 is endless. `paced` False: as fast as it is read, pts from zero. `epoch_ns` (CLOCK_MONOTONIC): frame i
     is taken at epoch_ns + i / rate; -1 means the moment of opening. `slots` is how many frames the camera buffers
     before a late reader loses the oldest ones. `fault_s` is how long a lost, black or frozen picture lasts, 0 for good.
+    `show` is "operation" or one of the moving scenes (moving_script.SHOWS); these know two more: `light`
+    (moving_script.LIGHTS) and `shutter`, the share of a frame's time that it is exposed for, which smears what moves.
     """
 
     width: int = 1920
@@ -33,6 +36,9 @@ class SceneSettings:
     lost_at: float = -1.0
     change_at: float = -1.0
     fault_s: float = 0.0
+    show: Show = "operation"
+    light: Light = "normal"
+    shutter: float = 0.5
 
     @property
     def total_frames(self) -> int:
@@ -47,6 +53,7 @@ _SECONDS = {
     "seconds": (0.0, 86_400.0), "black_at": (0.0, 86_400.0), "freeze_at": (0.0, 86_400.0), "lost_at": (0.0, 86_400.0),
     "change_at": (0.0, 86_400.0), "fault_s": (0.0, 86_400.0),
 }
+_WORDS: dict[str, tuple[str, ...]] = {"show": SHOWS, "light": LIGHTS}
 _SWITCHES = ("paced", "sound")
 _RATE_LOW, _RATE_HIGH = 1, 120
 
@@ -82,12 +89,20 @@ def _value(uri: str, key: str, text: str) -> object:
         if text in ("0", "1"):
             return text == "1"
         raise _wrong(uri, f"{key}={text}: 0 or 1 is allowed")
+    if key in _WORDS:
+        if text in _WORDS[key]:
+            return text
+        raise _wrong(uri, f"{key}={text}: one of {', '.join(_WORDS[key])} is allowed")
+    if key == "shutter":
+        if re.fullmatch(r"[01](\.[0-9]{1,6})?", text) and float(text) <= 1:
+            return float(text)
+        raise _wrong(uri, f"shutter={text}: a share of a frame's time from 0 to 1 is allowed")
     if key == "rate":
         number = re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6}|/[1-9][0-9]{0,5})?", text)
         if number and _RATE_LOW <= Fraction(text) <= _RATE_HIGH:
             return Fraction(text)
         raise _wrong(uri, f"rate={text}: frames a second from {_RATE_LOW} to {_RATE_HIGH}, such as 30 or 30000/1001")
-    known = ", ".join(sorted([*_INTEGERS, *_SECONDS, *_SWITCHES, "rate"]))
+    known = ", ".join(sorted([*_INTEGERS, *_SECONDS, *_SWITCHES, *_WORDS, "rate", "shutter"]))
     raise _wrong(uri, f"{key} is not known; there are {known}")
 
 
