@@ -14,7 +14,7 @@ from firmware.config import Detect, Encode, Sound, Source, Zones
 VerdictKind = Literal["clean", "masked", "blanked"]
 BlankReason = Literal[
     "", "no-evidence-before", "no-evidence-after", "detector-failed", "detector-hung", "bad-detection",
-    "privacy-pause", "format",
+    "privacy-pause",
 ]
 
 

@@ -114,8 +114,8 @@ class FaceDetector:
         small_height, small_width = small.shape[:2]
         parts = []
         for rows, columns in tiles(small_width, small_height):
-            outputs = self._session.run(
-                network_input(small[rows, columns], (0, 1, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+            outputs = self._session.maps(
+                network_input(small[rows, columns], (0, 1, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), CELL
             )
             part = decode(outputs[0], outputs[1], outputs[2], FAINT * self._threshold * look.strictness)
             part[:, 0] += columns.start

@@ -16,6 +16,7 @@ import onnxruntime as ort
 
 from firmware.config import Detect
 from firmware.errors import PartMissing
+from firmware.pipeline.detect.types import BadDetection
 
 F32 = NDArray[np.float32]
 
@@ -65,6 +66,21 @@ class Session:
     def run(self, batch: F32) -> list[F32]:
         """All outputs, in the model's own order."""
         outputs: list[Any] = self._session.run(None, {self._input: batch})
+        return outputs
+
+    def maps(self, batch: F32, cell: int) -> list[F32]:
+        """As `run`, for a network whose outputs are maps with a value for each `cell` x `cell` pixels of the input.
+
+        Raises BadDetection when one is not finite or does not cover the whole input: what lies beside it was not
+        looked at, and "nothing found" would be the wrong reading of it.
+        """
+        outputs = self.run(batch)
+        wanted = (batch.shape[0], -(-batch.shape[2] // cell), -(-batch.shape[3] // cell))
+        for output in outputs:
+            if output.ndim != 4 or not output.shape[1] or (output.shape[0], *output.shape[2:]) != wanted:
+                raise BadDetection(f"a network answered with a map of {output.shape} to a picture of {batch.shape}")
+            if not np.isfinite(output).all():
+                raise BadDetection("a network answered with numbers that are not finite")
         return outputs
 
 

@@ -11,7 +11,7 @@ from firmware.pipeline.detect.field import is_field
 from firmware.pipeline.detect.letters import F32, SMEARED, Word, covered_share, has_strokes, smear, words
 from firmware.pipeline.detect.picture import Picture, network_input, scaled, take, tiles
 from firmware.pipeline.detect.runtime import Session
-from firmware.pipeline.detect.types import BadDetection, Region
+from firmware.pipeline.detect.types import Region
 from hw.ports import U8
 
 LIVE_LONG_SIDE = 736
@@ -86,10 +86,8 @@ class TextDetector:
         whole = np.zeros((height, width), np.float32)
         for rows, columns in tiles(width, height):
             part = rgb[rows, columns]
-            answer = self._session.run(network_input(part, ORDER, MEAN, SCALE))[0]
+            answer = self._session.maps(network_input(part, ORDER, MEAN, SCALE), 1)[0]
             chance = answer[0, 0, : part.shape[0], : part.shape[1]]
-            if not np.isfinite(chance).all():
-                raise BadDetection("The text network answered with numbers that are not finite")
             np.maximum(whole[rows, columns], chance, out=whole[rows, columns])
         return whole
 
