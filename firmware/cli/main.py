@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from firmware import __version__, log
-from firmware.cli import ask_commands, device_commands, file_commands, key_commands, record_commands
+from firmware.cli import ask_commands, device_commands, eval_commands, file_commands, key_commands, record_commands
 from firmware.cli.console import report_error
 from firmware.errors import ScrubcamError
 
@@ -43,6 +43,7 @@ device_commands.register(app)
 ask_commands.register(app)
 record_commands.register(app)
 file_commands.register(app)
+eval_commands.register(app)
 key_commands.register(app)
 
 

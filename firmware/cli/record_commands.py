@@ -71,7 +71,7 @@ def record(
         evidence="confirmed by the operator of `scrubcam record`",
         purpose="recorded from the command line",
     )
-    with _stop_on_signal() as stop, _ProgressLine("recording") as line:
+    with stop_on_signal() as stop, _ProgressLine("recording") as line:
         result = record_once(settings, source, out_dir, to, seconds, consent, line.update, stop)
     out.print(f"[bold green]Sealed[/] {escape(result.path)}")
     out.print(
@@ -95,10 +95,8 @@ def scrub(
     """Scrub footage that exists already: a plain MP4 with the same size, frame count and timing."""
     from firmware.recorder.scrub_once import scrub as scrub_once
 
-    settings = _settings(config, codec, bitrate, profile, keep_sound)
-    if config is None and bitrate is None:
-        settings = replace(settings, encode=replace(settings.encode, quality=SCRUB_QUALITY))
-    with _stop_on_signal() as stop, _ProgressLine("scrubbing") as line:
+    settings = scrub_settings(config, codec, bitrate, profile, keep_sound=keep_sound)
+    with stop_on_signal() as stop, _ProgressLine("scrubbing") as line:
         result = scrub_once(settings, source, out_mp4, report, keep_sound, line.update, stop, force=force)
     told = f"; report {escape(str(report))}" if report else ""
     out.print(f"[bold green]Scrubbed[/] {escape(str(out_mp4))}")
@@ -107,6 +105,16 @@ def scrub(
         f"{result.blanked} blanked), {human_bytes(result.size_bytes)}{told}"
     )
     out.print(f"  {escape(result.statement)}")
+
+
+def scrub_settings(
+    config: Path | None, codec: Codec | None, bitrate: int | None, profile: Profile, *, keep_sound: bool
+) -> Config:
+    """What `scrub` uses for these options; `privacy-eval` measures just that."""
+    settings = _settings(config, codec, bitrate, profile, keep_sound)
+    if config is None and bitrate is None:
+        settings = replace(settings, encode=replace(settings.encode, quality=SCRUB_QUALITY))
+    return settings
 
 
 def _user() -> str:
@@ -145,7 +153,7 @@ def _settings(
 
 
 @contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
+def stop_on_signal() -> Iterator[threading.Event]:
     """Ctrl-C and SIGTERM ask for a clean stop; a second Ctrl-C gives up waiting."""
     stop = threading.Event()
 
