@@ -57,14 +57,14 @@ def _encoder(cfg: Config) -> str:
 def _detectors(cfg: Config) -> str:
     from firmware.pipeline.detect import models
     from firmware.pipeline.detect.faces import FaceDetector
-    from firmware.pipeline.detect.text import TextDetector
+    from firmware.pipeline.detect.text import open_text
 
     ready = []
     if cfg.detect.faces:
         FaceDetector(models.load(cfg.paths.models_dir, models.FACES), cfg.detect)
         ready.append("faces")
     if cfg.detect.text:
-        TextDetector(models.load(cfg.paths.models_dir, models.TEXT), cfg.detect)
+        open_text(cfg.paths.models_dir, cfg.detect)
         ready.append("text")
     if not ready:
         raise PartMissing("no detector is configured", meaning="Every frame would be filled",

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from firmware.config import Detect
 from firmware.pipeline.detect import models
 from firmware.pipeline.detect.faces import FaceDetector, decode
-from firmware.pipeline.detect.letters import has_strokes, smear, words
+from firmware.pipeline.detect.letters import has_strokes, words
 from firmware.pipeline.detect.picture import TILE, TILE_OVERLAP, tiles
-from firmware.pipeline.detect.text import TextDetector
-from firmware.pipeline.detect.types import BadDetection, Region
+from firmware.pipeline.detect.text import open_text
+from firmware.pipeline.detect.types import BadDetection, Detector, Region
 from firmware.pipeline.detect.worker import check
 from hw.ports import U8
 from tests.detect_helpers import MODELS_DIR, backdrop, head, nv12, place, share_covered, write
@@ -31,11 +31,11 @@ def faces(request: pytest.FixtureRequest) -> FaceDetector:
 
 
 @pytest.fixture(scope="module", params=PROFILES)
-def text(request: pytest.FixtureRequest) -> TextDetector:
-    return TextDetector(models.load(MODELS_DIR, models.TEXT), Detect(profile=request.param))
+def text(request: pytest.FixtureRequest) -> Detector:
+    return open_text(MODELS_DIR, Detect(profile=request.param))
 
 
-def look(detector: FaceDetector | TextDetector, picture: U8) -> tuple[Region, ...]:
+def look(detector: Detector, picture: U8) -> tuple[Region, ...]:
     regions = detector.detect(detector.prepare(*nv12(picture)))
     check(regions, picture.shape[1], picture.shape[0])
     return regions
@@ -84,20 +84,20 @@ def test_a_face_cut_by_the_edge_stays_inside_the_picture(faces: FaceDetector) ->
         assert region.y + region.h <= 720
 
 
-def test_an_empty_wall_has_neither_faces_nor_words(faces: FaceDetector, text: TextDetector) -> None:
+def test_an_empty_wall_has_neither_faces_nor_words(faces: FaceDetector, text: Detector) -> None:
     picture = backdrop(1280, 720)
     assert look(faces, picture) == ()
     assert look(text, picture) == ()
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (2, 400), (34, 18), (1080, 34)])
-def test_no_size_is_too_odd(faces: FaceDetector, text: TextDetector, shape: tuple[int, int]) -> None:
+def test_no_size_is_too_odd(faces: FaceDetector, text: Detector, shape: tuple[int, int]) -> None:
     picture = backdrop(shape[1], shape[0])
     look(faces, picture)
     look(text, picture)
 
 
-def test_names_are_covered(text: TextDetector) -> None:
+def test_names_are_covered(text: Detector) -> None:
     picture = backdrop(1280, 720)
     write(picture, "DOE JANE 1961-04-12", 80, 100, 24)
     write(picture, "Ward 7", 900, 640, 36, (20, 20, 20))
@@ -107,7 +107,7 @@ def test_names_are_covered(text: TextDetector) -> None:
     assert sum(region.w * region.h for region in regions) < 0.06 * 1280 * 720
 
 
-def test_a_tilted_name_is_covered_by_a_tilted_box(text: TextDetector) -> None:
+def test_a_tilted_name_is_covered_by_a_tilted_box(text: Detector) -> None:
     import cv2
 
     picture = np.full((720, 1280, 3), 90, np.uint8)
@@ -119,7 +119,7 @@ def test_a_tilted_name_is_covered_by_a_tilted_box(text: TextDetector) -> None:
     assert share_covered(regions, (600, 330, 60, 40)) > 0.9
 
 
-def test_an_equal_frame_gets_an_equal_answer_and_the_frame_is_left_alone(text: TextDetector) -> None:
+def test_an_equal_frame_gets_an_equal_answer_and_the_frame_is_left_alone(text: Detector) -> None:
     picture = backdrop(640, 360)
     write(picture, "SMITH", 100, 100, 40)
     y, uv = nv12(picture)
@@ -199,14 +199,3 @@ def test_a_highlight_has_no_strokes_and_large_letters_have() -> None:
     soft = np.full((300, 600), 120, np.uint8)
     soft[130:180, 100:380] = 220
     assert not has_strokes(word, soft, 1.0)
-
-
-def test_only_a_smeared_picture_has_one_direction() -> None:
-    import cv2
-
-    noise = np.random.default_rng(2).integers(0, 255, (360, 640)).astype(np.uint8)
-    sharp = np.asarray(cv2.GaussianBlur(noise, (0, 0), 2), np.uint8)
-    for size in ((31, 1), (1, 31)):
-        assert smear(np.asarray(cv2.blur(sharp, size), np.uint8)) < 0.2
-    assert smear(sharp) > 0.8
-    assert smear(np.asarray(cv2.blur(sharp, (9, 9)), np.uint8)) > 0.5

@@ -54,13 +54,13 @@ def _real(kind: DetectorKind, cfg: Configure, fmt: StreamFormat) -> tuple[Callab
     # Imported here: a replay needs neither the models nor ONNX Runtime.
     from firmware.pipeline.detect import models
     from firmware.pipeline.detect.faces import FaceDetector
-    from firmware.pipeline.detect.text import TextDetector
+    from firmware.pipeline.detect.text import open_text
 
     detector: FaceDetector | TextDetector
     if kind == "face":
         detector = FaceDetector(models.load(cfg.models_dir, models.FACES), cfg.detect)
     else:
-        detector = TextDetector(models.load(cfg.models_dir, models.TEXT), cfg.detect)
+        detector = open_text(cfg.models_dir, cfg.detect)
     if fmt.live:
         _warm_up(detector, fmt)
     worker = DetectorWorker(

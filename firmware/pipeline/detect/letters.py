@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from hw.ports import U8
 
 F32 = NDArray[np.float32]
+Rect = tuple[tuple[float, float], tuple[float, float], float]
+"""As OpenCV has it: centre, sides, clockwise angle in degrees."""
 
 SPECK = 10.0
 """A word whose longer side is under this many network pixels is a highlight, not letters."""
@@ -21,10 +23,6 @@ STROKE = 24.0
 LETTERS_PX = 24.0
 STROKES_LEAST = 0.25
 """Share of a large word's pixels that lie on such an edge."""
-SMEARED = 0.2
-"""Below this ratio of the weak to the strong gradient direction the whole picture is smeared by motion."""
-FLAT = 20.0
-"""Mean squared Sobel gradient of a picture that shows nothing but noise."""
 MOST_CONTOURS = 3000
 
 
@@ -45,8 +43,15 @@ class Word:
 
     def corners(self) -> NDArray[np.int32]:
         """The four corners, rounded."""
-        points = cv2.boxPoints(((self.x, self.y), (self.w, self.h), self.angle_deg))
-        return np.asarray(np.round(points), np.int32)
+        return np.asarray(np.round(self.exact_corners()), np.int32)
+
+    def exact_corners(self) -> F32:
+        """The four corners, (4, 2)."""
+        return np.asarray(cv2.boxPoints(((self.x, self.y), (self.w, self.h), self.angle_deg)), np.float32)
+
+    def moved(self, right: float, down: float) -> Word:
+        """The same, `right` and `down` further."""
+        return Word(self.x + right, self.y + down, self.w, self.h, self.angle_deg, self.score)
 
     def grown(self, by: float) -> Word:
         """Grown on each side by area * `by` / perimeter: the network marks the core of a word only
@@ -75,9 +80,8 @@ def words(chance: F32, ratio: float, threshold: float, score_least: float) -> li
         cv2.drawContours(inside, [contour - np.array([left, top])], -1, 1, cv2.FILLED)
         score = float(cv2.mean(chance[top : top + high, left : left + wide], inside)[0])
         if score >= score_least:
-            upright = _upright(w, h, angle)
-            out.append(Word((x + 0.5) * ratio, (y + 0.5) * ratio, upright[0] * ratio, upright[1] * ratio, upright[2],
-                            min(score, 1.0)))
+            rect = (((x + 0.5) * ratio, (y + 0.5) * ratio), (w * ratio, h * ratio), angle)
+            out.append(Word(*upright(rect), min(score, 1.0)))
     return out
 
 
@@ -86,13 +90,14 @@ def _extent(contour: NDArray[np.int32]) -> int:
     return int(max(cv2.boundingRect(contour)[2:]))
 
 
-def _upright(w: float, h: float, angle: float) -> tuple[float, float, float]:
-    """The same rectangle with its angle in (-45, 45]."""
+def upright(rect: Rect) -> tuple[float, float, float, float, float]:
+    """OpenCV's rotated rectangle as x, y, w, h, angle_deg with the angle in (-45, 45]."""
+    (x, y), (w, h), angle = rect
     while angle > 45:
         w, h, angle = h, w, angle - 90
     while angle <= -45:
         w, h, angle = h, w, angle + 90
-    return w, h, angle
+    return x, y, w, h, angle
 
 
 def covered_share(word: Word, others: list[Word], width: int, height: int) -> float:
@@ -133,19 +138,3 @@ def has_strokes(word: Word, grey: U8, ratio: float) -> bool:
     down = cv2.absdiff(patch[2:, 1:-1], patch[:-2, 1:-1])
     edges = (np.maximum(across, down) > STROKE) & (mine[1:-1, 1:-1] > 0)
     return bool(edges.sum() >= STROKES_LEAST * max(int(mine.sum()), 1))
-
-
-def smear(grey: U8) -> float:
-    """Weak over strong eigenvalue of the picture's summed structure tensor: 1 no direction, 0 all in one.
-
-    A camera or an object moving fast wipes out detail along its way only, so the ratio falls to 0.15 and less.
-    A picture with nothing in it has no direction either.
-    """
-    values = grey.astype(np.float32)
-    across = cv2.Sobel(values, cv2.CV_32F, 1, 0)
-    down = cv2.Sobel(values, cv2.CV_32F, 0, 1)
-    xx, yy, xy = float((across * across).mean()), float((down * down).mean()), float((across * down).mean())
-    if xx + yy < FLAT:
-        return 1.0
-    spread = float(np.sqrt((xx - yy) ** 2 + 4 * xy * xy))
-    return (xx + yy - spread) / (xx + yy + spread)

@@ -12,6 +12,7 @@ from firmware.errors import PartMissing
 
 FACES = "centerface"
 TEXT = "ppocr-det"
+TEXT_TINY = "ppocr-det-tiny"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,16 +79,22 @@ def network_input(rgb: U8, order: tuple[int, int, int], mean: tuple[float, ...],
     return batch
 
 
-def tiles(width: int, height: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of the windows that cover a picture, one alone where it fits, else overlapping evenly."""
-    for rows in _windows(height, TILE[1]):
-        for columns in _windows(width, TILE[0]):
+def tiles(
+    width: int, height: int, most: tuple[int, int] = TILE, overlap: int = TILE_OVERLAP
+) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the windows that cover a picture, one alone where it fits, else overlapping evenly.
+
+    `most` is the widest and highest window. All windows of a picture are of one size, no larger than needed.
+    """
+    for rows in _windows(height, most[1], overlap):
+        for columns in _windows(width, most[0], overlap):
             yield rows, columns
 
 
-def _windows(length: int, most: int) -> list[slice]:
+def _windows(length: int, most: int, overlap: int) -> list[slice]:
     if length <= most:
         return [slice(0, length)]
-    count = -(-(length - TILE_OVERLAP) // (most - TILE_OVERLAP))
-    starts = [index * (length - most) // (count - 1) for index in range(count)]
-    return [slice(start, start + most) for start in starts]
+    count = -(-(length - overlap) // (most - overlap))
+    side = -(-(length + (count - 1) * overlap) // count)
+    starts = [index * (length - side) // (count - 1) for index in range(count)]
+    return [slice(start, start + side) for start in starts]
