@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-_WIDTH, _ROW, _TOP = 440, 30, 8
-_LABEL, _BAR, _LOWEST = 92, 190, 0.5
+_WIDTH, _ROW, _TOP = 380, 28, 8
+_LABEL, _BAR, _LOWEST = 96, 170, 0.5
 """Bars start at a recall of one half: nobody has to tell 99 % from 98 % on a scale from nought. Less is an empty bar,
 and the figure stands beside it."""
 

@@ -55,6 +55,7 @@ def _head(report: Report, shown: bool) -> str:
     parts = [
         "<h1>What is still to be seen</h1>",
         f'<p class="soft">{made}. {when}. {counted(counts["judged"], "clip")}, {boxes}, {leaks}.</p>',
+        f'<p class="sum">{_summary(report)}</p>',
         f'<p class="{"warn" if shown else "note"}">{escape(" ".join(lines(text)))}</p>',
     ]
     if report["partial"]:
@@ -68,6 +69,14 @@ def _head(report: Report, shown: bool) -> str:
         parts.append('<p class="note">The software changed while this ran: outputs may be by different versions.</p>')
     parts.append(failure_section(report))
     return "".join(parts)
+
+
+def _summary(report: Report) -> str:
+    """The verdicts in one line."""
+    verdicts = [goal["verdict"] for goal in report["goals"]]
+    told = [f"{pill(one)} {verdicts.count(one)}" for one in ("met", "missed", "incomplete", "not measured")
+            if one in verdicts]
+    return f"Of {counted(len(verdicts), 'target')}: " + " &nbsp; ".join(told)
 
 
 def _goals(report: Report) -> str:
@@ -147,9 +156,9 @@ def _misses(report: Report, pictures: Sequence[str]) -> str:
         f"{percent(miss['still_seen'], 0)} still to be seen, {counted(miss['frames_in_a_row'], 'frame')} in a row"
         for miss in misses
     ]
-    return (f"<h2>Worst misses</h2><p>Left the input, right the output. {counted(len(misses), 'case')} of "
+    return (f"<h2>Worst misses</h2><p>First the input, then the output. {counted(len(misses), 'case')} of "
             f"{report['counts']['leaks']} leaking boxes: the longest, then those that show most, from each category. "
-            "All are in report.json.</p>") + _sheet(told, pictures)
+            "All are in report.json.</p>") + _sheet(told, pictures, "sheet")
 
 
 def _false_fills(report: Report, pictures: Sequence[str]) -> str:
@@ -160,13 +169,13 @@ def _false_fills(report: Report, pictures: Sequence[str]) -> str:
             for fill in fills]
     return ("<h2>Worst false fills</h2><p>Left the input, right the output; the red line is around what counts as "
             "covered without need. What the data set does not mark counts here too, even when it was right to "
-            "cover it.</p>") + _sheet(told, pictures)
+            "cover it.</p>") + _sheet(told, pictures, "sheet large")
 
 
-def _sheet(told: Sequence[str], pictures: Sequence[str]) -> str:
+def _sheet(told: Sequence[str], pictures: Sequence[str], style: str) -> str:
     if not pictures:
         return "<ul>" + "".join(f"<li>{text}</li>" for text in told) + "</ul>"
-    return '<div class="sheet">' + "".join(
+    return f'<div class="{style}">' + "".join(
         f'<figure><img alt="input and output" src="{picture}"><figcaption>{text}</figcaption></figure>'
         for text, picture in zip(told, pictures, strict=True)
     ) + "</div>"

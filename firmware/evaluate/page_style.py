@@ -9,6 +9,7 @@ body { font: 15px/1.5 system-ui, "Segoe UI", "Noto Sans", Arial, sans-serif; col
 main { max-width: 1120px; margin: 0 auto; padding: 28px 24px 60px; }
 h1 { font-size: 26px; margin: 0 0 2px; }
 h2 { font-size: 19px; margin: 34px 0 8px; }
+.sum { font-size: 18px; margin: 12px 0; max-width: none; }
 p { margin: 6px 0; max-width: 860px; }
 .soft, figcaption, caption { color: var(--soft); }
 .soft { font-size: 13.5px; }
@@ -23,11 +24,12 @@ td.wide { overflow-wrap: anywhere; }
 .met { background: #e1f3e8; color: var(--good); } .missed { background: #fbe3e0; color: var(--bad); }
 .open { background: #fbf0d9; color: var(--open); } .none { background: #eceff2; color: var(--soft); }
 .off { color: var(--bad); font-weight: 600; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 14px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 14px; }
 .card, figure { background: #fff; border: 1px solid var(--line); padding: 10px; margin: 0; }
-.sheet { display: flex; flex-wrap: wrap; gap: 10px; }
-figure img { display: block; max-width: 100%; }
-figcaption { font-size: 12.5px; margin-top: 5px; max-width: 640px; overflow-wrap: anywhere; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(255px, 1fr)); gap: 10px; align-items: start; }
+.sheet.large { grid-template-columns: repeat(auto-fill, minmax(480px, 1fr)); }
+figure img { display: block; max-width: 100%; max-height: 340px; }
+figcaption { font-size: 12.5px; margin-top: 5px; overflow-wrap: anywhere; }
 code { font-size: 12.5px; overflow-wrap: anywhere; }
 details { background: #fff; border: 1px solid var(--line); padding: 8px 12px; margin-top: 10px; }
 summary { cursor: pointer; font-weight: 600; }

@@ -17,13 +17,14 @@ from firmware.evaluate.films import grey, pairs
 from firmware.evaluate.worst import FalseFill, Miss
 from hw.ports import U8
 
-_CROP_HEIGHT, _CROP_WIDTHS = 170, (110, 330)
+_CROP_HEIGHT, _CROP_WIDTHS = 170, (110, 420)
+_BANNER = 1.9  # a crop this much wider than high has its output below it, any other beside it
 _FRAME_WIDTH = 460
 _CONTEXT = 0.45  # of the box's size, on each side
 _LEAST_CONTEXT_PX = 24.0
 _GAP_PX = 6
 _QUALITY = 82
-_BOX, _FILL = (0, 200, 255), (40, 40, 255)  # BGR
+_BOX, _FILL, _PAPER = (0, 200, 255), (40, 40, 255), (245, 245, 245)  # BGR
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def miss_pictures(misses: Sequence[Miss], films: Mapping[str, Films], go_on: Cal
 
     def draw(number: int, frame: LabelledFrame, before: U8, after: U8) -> str:
         box = frame.targets[misses[number].box.number].box
-        return _jpeg(_side_by_side(_crop(before, box), _crop(after, box)))
+        return _jpeg(_together(_crop(before, box), _crop(after, box)))
 
     return _each([(miss.clip.name, miss.box.frame) for miss in misses], films, draw, go_on)
 
@@ -50,7 +51,7 @@ def false_pictures(fills: Sequence[FalseFill], films: Mapping[str, Films], go_on
     def draw(_number: int, frame: LabelledFrame, before: U8, after: U8) -> str:
         blocks = compare(grey(before), grey(after))
         away = changed_away(blocks, [*(target.box for target in frame.targets), *frame.ignore])
-        return _jpeg(_side_by_side(_small(before), _small(_outlined(after, away))))
+        return _jpeg(_beside(_small(before), _small(_outlined(after, away))))
 
     return _each([(fill.clip.name, fill.frame) for fill in fills], films, draw, go_on)
 
@@ -85,10 +86,8 @@ def _crop(picture: U8, box: Box) -> U8:
     corner = round((box.x - left) * scale), round((box.y - top) * scale)
     far = round((box.x + box.w - left) * scale), round((box.y + box.h - top) * scale)
     cv2.rectangle(shown, corner, far, _BOX, 1)
-    tile = np.full((_CROP_HEIGHT, max(size[0], _CROP_WIDTHS[0]), 3), 245, np.uint8)
-    y, x = (_CROP_HEIGHT - size[1]) // 2, (tile.shape[1] - size[0]) // 2
-    tile[y : y + size[1], x : x + size[0]] = shown
-    return tile
+    edge = max(_CROP_WIDTHS[0] - size[0], 0) // 2
+    return np.asarray(cv2.copyMakeBorder(shown, 0, 0, edge, edge, cv2.BORDER_CONSTANT, value=_PAPER), np.uint8)
 
 
 def _span(low: float, high: float, end: int) -> tuple[int, int]:
@@ -110,7 +109,14 @@ def _outlined(picture: U8, blocks: Mask) -> U8:
     return np.asarray(cv2.drawContours(picture.copy(), edges, -1, _FILL, thick), np.uint8)
 
 
-def _side_by_side(left: U8, right: U8) -> U8:
+def _together(first: U8, second: U8) -> U8:
+    if first.shape[1] < _BANNER * first.shape[0]:
+        return _beside(first, second)
+    gap = np.full((_GAP_PX, first.shape[1], 3), 255, np.uint8)
+    return np.vstack([first, gap, second])
+
+
+def _beside(left: U8, right: U8) -> U8:
     gap = np.full((left.shape[0], _GAP_PX, 3), 255, np.uint8)
     return np.hstack([left, gap, right])
 
