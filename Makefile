@@ -1,13 +1,16 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup demo test check bench soak clean
+.PHONY: help setup kernels demo test check bench soak clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
 
 setup:           ## install system packages (apt), .venv (pip) and the models (by hash)
 	@deploy/setup.sh
+
+kernels: setup   ## compile the kernels: host library with g++, fat binary where nvcc is installed
+	$(PY) -m firmware.kernels.build auto
 
 demo: setup      ## stage an operation on this PC: pedal, scrub, seal, verify, export; leaves demo-out/
 	$(PY) -m firmware.cli.main demo --out demo-out
@@ -26,4 +29,4 @@ soak: setup      ## a million frames through the frame path under random faults 
 	$(PY) -m tests.soak
 
 clean:           ## remove what the targets above left in this folder
-	rm -rf .venv .models demo-out bench-out .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .models cuda/build demo-out bench-out .pytest_cache .mypy_cache .ruff_cache *.egg-info

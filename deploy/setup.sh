@@ -6,11 +6,12 @@ cd "$(dirname "$0")/.."
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 
-# mosquitto: local broker for the demo and tests. ffmpeg: measuring and tests. The rest is GStreamer and Python.
+# mosquitto: local broker for the demo and tests. ffmpeg: measuring and tests. g++: the kernels, for this processor.
+# The rest is GStreamer and Python.
 PACKAGES=(
   python3 python3-venv python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-  gstreamer1.0-plugins-ugly gstreamer1.0-libav ffmpeg mosquitto openssl
+  gstreamer1.0-plugins-ugly gstreamer1.0-libav ffmpeg mosquitto openssl g++
 )
 
 missing=()
@@ -45,4 +46,6 @@ if [ "$(cat .venv/ready 2>/dev/null)" != "$wanted" ]; then
 else
   say "Python packages and models: up to date"
 fi
+say "Kernels (cuda/): compiling what is not up to date for this machine"
+.venv/bin/python -m firmware.kernels.build auto
 say "Ready: $(.venv/bin/scrubcam --version)"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from firmware.kernels.shapes import Shape
+from firmware.kernels.types import F32, PictureStats, SourcePicture, Triple
 
 U8 = NDArray[np.uint8]
 
@@ -133,6 +136,32 @@ class Encoder(Protocol):
         """End of stream: everything still inside. Raises PipelineDied on timeout."""
 
     def close(self) -> None: ...
+
+
+class Kernels(Protocol):
+    """The pixel work. Same arguments and, bit for bit, same results on every backend. Any thread may call any method.
+
+    Planes are `y` (H, W) and `uv` (H/2, W/2, 2), rows may lie apart. Raises ValueError for what does not fit together.
+    """
+
+    name: str
+
+    def allocate(self, size: int) -> U8:
+        """Flat memory of `size` bytes, from a page boundary on: where planes and tensors must lie."""
+
+    def ingest(self, source: SourcePicture, y: U8, uv: U8) -> PictureStats:
+        """Convert a picture, wherever it lies, into NV12, limited BT.709, in one pass."""
+
+    def tensor(self, y: U8, uv: U8, out: F32, *, crop: tuple[int, int, int, int] | None = None,
+               fit: tuple[int, int] | None = None, mean: Triple = (0.0, 0.0, 0.0), scale: Triple = (1.0, 1.0, 1.0),
+               order: tuple[int, int, int] = (0, 1, 2), pad: float = 0.0) -> tuple[int, int]:
+        """A network's input from a crop, scaled by area average; returns the size of the picture in `out`."""
+
+    def redact(self, y: U8, uv: U8, shapes: Iterable[Shape], soft_px: int = 0) -> int:
+        """Fill `shapes` in place; returns how many touch the picture."""
+
+    def fill_frame(self, y: U8, uv: U8) -> None:
+        """Fill the whole picture with mid-grey."""
 
 
 # ---- board ---------------------------------------------------------------------------------------

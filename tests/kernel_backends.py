@@ -1,0 +1,54 @@
+"""The kernels under test: the host library, its sanitized build, or a GPU, as SCRUBCAM_TEST_KERNELS says."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+import numpy as np
+
+from firmware.kernels.build import HOST_LIBRARY, SANITIZED_LIBRARY
+from firmware.kernels.host import HostKernels
+from hw.ports import U8, Kernels
+
+VARIABLE, CASES = "SCRUBCAM_TEST_KERNELS", "SCRUBCAM_TEST_KERNEL_CASES"
+
+
+@cache
+def backend() -> Kernels:
+    """The one this process tests."""
+    wanted = os.environ.get(VARIABLE, "host")
+    if wanted == "cuda":
+        from firmware.kernels.gpu import CudaKernels
+
+        return CudaKernels()
+    return HostKernels(threads=2, library={"host": HOST_LIBRARY, "sanitized": SANITIZED_LIBRARY}[wanted])
+
+
+def examples(usual: int) -> int:
+    """How many cases a property is tried on: `usual`, or the number the caller of this process asked for."""
+    return int(os.environ.get(CASES, usual))
+
+
+class Guarded:
+    """Bytes for the kernels with known bytes before, behind and between the rows, to see that those stay."""
+
+    MARK = 0xA5
+    ROOM = 67
+
+    def __init__(self, size: int) -> None:
+        self.memory = backend().allocate(size + 2 * self.ROOM)
+        self.memory[:] = self.MARK
+        self._may = self.memory != self.MARK
+
+    def plane(self, start: int, rows: int, row_bytes: int, pitch: int) -> U8:
+        """(rows, row_bytes) at `start`; only these may change."""
+        first = self.ROOM + start
+        for row in range(rows):
+            self._may[first + row * pitch : first + row * pitch + row_bytes] = True
+        inside = self.memory[first : first + (rows - 1) * pitch + row_bytes]
+        return np.lib.stride_tricks.as_strided(inside, (rows, row_bytes), (pitch, 1))
+
+    def intact(self) -> bool:
+        """Whether nothing but the planes changed."""
+        return bool((self.memory[~self._may] == self.MARK).all())
