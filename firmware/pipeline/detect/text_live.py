@@ -56,6 +56,8 @@ class LiveTextDetector:
     Every answer is about the whole picture: a tile with no change since it was last looked at keeps what was found in
     it, the others are looked at again. When more have changed than there is time for, those left over are seen in a
     coarse look at the whole picture only, keep in addition what was found in them before, and come first next time.
+    So an answer is always evidence for the whole picture, but with four tiles in motion at once small letters can be
+    one look late in two of them.
     """
 
     kind: Literal["text"] = "text"
@@ -69,6 +71,7 @@ class LiveTextDetector:
         """Nothing has been seen of a picture of this (H, W); () while there is none."""
         self._shape = shape
         self._coarse: list[Word] = []
+        self._answer: tuple[Region, ...] = ()
         windows = tiles(shape[1], shape[0], TILE, OVERLAP) if shape else ()
         self._tiles = [_Tile(rows, columns) for rows, columns in windows]
 
@@ -81,22 +84,25 @@ class LiveTextDetector:
         """What to cover, as rotated boxes."""
         if prepared.y.shape != self._shape:
             self._begin(prepared.y.shape)
-        chosen = choose([tile.waiting(prepared.y) for tile in self._tiles], MOST_TILES)
+        unseen = sum(tile.seen is None for tile in self._tiles)  # nothing is known of them yet: no time is too long
+        chosen = choose([tile.waiting(prepared.y) for tile in self._tiles], max(MOST_TILES, unseen))
         if chosen and is_smeared(prepared.y, prepared.uv):
             self._begin(())
             return text_rules.everything(prepared)
-        in_field = is_field(prepared.y, prepared.uv)
         for tile in self._tiles:
             tile.looks_ago += tile.seen is not None
-        if chosen:
-            self._look([self._tiles[number] for number in chosen], prepared, in_field)
+        if not chosen:
+            return self._answer
+        in_field = is_field(prepared.y, prepared.uv)
+        self._look([self._tiles[number] for number in chosen], prepared, in_field)
         found = [word for tile in self._tiles for word in tile.found]
         # What a tile has seen whole needs no second, coarser box around it.
         found += [
             word for word in self._coarse
             if covered_share(word, found, prepared.width, prepared.height) < text_rules.AGREED
         ]
-        return text_rules.regions(text_rules.kept([found], prepared, in_field), prepared)
+        self._answer = text_rules.regions(text_rules.kept([found], prepared, in_field), prepared)
+        return self._answer
 
     def _look(self, chosen: list[_Tile], picture: Picture, in_field: bool) -> None:
         rgb = picture.rgb()
