@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from firmware.evaluate.blocks import BlockMap, box_share, changed_away, changed_part, compare
-from firmware.evaluate.dataset import Box
+from firmware.evaluate.dataset import Box, LabelledClip, LabelledFrame, Target
 from firmware.evaluate.judge import ClipFigures, JudgedBox, JudgedFrame
 from firmware.evaluate.kinds import EDGES_PX, Kind, kind_of, role_of, size_class, size_names
 from firmware.evaluate.page_words import percent
@@ -216,8 +218,11 @@ def test_the_worst_places_are_real_and_from_every_category_that_has_any(clips: l
         assert fill.part == max(frame.changed_away for frame in fill.clip.judged)
 
 
-def verdicts(clips: list[ClipFigures], failed: list[str]) -> dict[str, str]:
-    return {result.goal.role or result.goal.category: result.verdict for result in against_goals(clips, failed)}
+def verdicts(clips: list[ClipFigures], lost: list[str]) -> dict[str, str]:
+    """The verdict for each goal when clips of the names `lost`, with one box each, were not judged."""
+    frame = LabelledFrame(0, (Target(Box(0, 0, 9, 9), "", 9, 1),), ())
+    missing = [LabelledClip(name, Path(name), (frame,)) for name in lost]
+    return {result.goal.role or result.goal.category: result.verdict for result in against_goals(clips, missing)}
 
 
 def test_a_target_is_met_only_by_all_that_was_to_be_measured() -> None:
@@ -225,6 +230,8 @@ def test_a_target_is_met_only_by_all_that_was_to_be_measured() -> None:
     assert verdicts([good], [])["masked"] == "met"
     assert verdicts([good], [])["unmasked"] == "not measured"
     assert verdicts([good], ["masked/b.mp4"])["masked"] == "incomplete"
+    assert verdicts([good], ["faces_images/b.mp4"])["masked"] == "met"
+    assert verdicts([good], ["faces_images/b.mp4"])["unmasked"] == "incomplete"
     assert verdicts([good, figures("masked/b.mp4", [[True], [True]])], [])["masked"] == "missed"
     # One leak in 300 boxes is within 99.5 %, two frames in a row are not within one frame.
     assert verdicts([good, figures("masked/b.mp4", [[True]])], [])["masked"] == "met"

@@ -82,6 +82,14 @@ def longest_run(clip: ClipFigures, boxes: Iterable[JudgedBox]) -> int:
     return longest
 
 
+def roles_of(clip: LabelledClip) -> set[Role]:
+    """Which targets the clip's boxes count for."""
+    return {
+        role_of(kind_of(target.label, frame.kind, clip.category), target.label, clip.name)
+        for frame in clip.frames for target in frame.targets
+    }
+
+
 def judge(clip: LabelledClip, output: Path, go_on: Callable[[], None] = lambda: None) -> ClipFigures:
     """Compare the clip with `output`, frame by frame. `go_on` is called for each frame and may raise to stop.
 

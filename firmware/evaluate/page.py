@@ -60,7 +60,7 @@ def _head(report: Report, shown: bool) -> str:
     ]
     if report["partial"]:
         parts.append(f'<p class="note"><b>Unfinished.</b> It was stopped: {counts["not_reached"]} of {counts["clips"]} '
-                     "clips were not reached. No target counts as met.</p>")
+                     "clips were not reached.</p>")
     if counts["left_out"]:
         parts.append(f'<p class="note">A part of the set, as asked: {counts["left_out"]} clips were left out.</p>')
     if report["outputs"] != "made by scrubcam scrub's own path":

@@ -35,8 +35,7 @@ def make_report(outcome: Outcome, misses: Sequence[Miss], fills: Sequence[FalseF
     plan, results = outcome.plan, outcome.results
     clips = [result.figures for result in results if result.figures is not None]
     failed = [result for result in results if result.state == "failed"]
-    lost = [result.clip.name for result in failed]
-    missing = [result.clip.name for result in results if result.state == "not reached"]
+    missing = [result.clip for result in results if result.state == "not reached"]
     return {
         "report": "scrubcam privacy-eval",
         "format": FORMAT,
@@ -47,10 +46,10 @@ def make_report(outcome: Outcome, misses: Sequence[Miss], fills: Sequence[FalseF
             "left_out": plan.dataset.left_out, "boxes": sum(len(clip.boxes) for clip in clips),
             "leaks": sum(clip.leaks for clip in clips),
         },
-        "goals": [_goal(result) for result in against_goals(clips, [*lost, *missing])],
+        "goals": [_goal(result) for result in against_goals(clips, [*(result.clip for result in failed), *missing])],
         "categories": [
             {**asdict(row), "recall": _recall(row.recall), **_speed(results, row.category)}
-            for row in by_category(clips, lost)
+            for row in by_category(clips, [result.clip for result in failed])
         ],
         "sizes": [_sizes(row) for row in by_size(clips)],
         "speed": {**_speed(results), "run_s": round(outcome.seconds, 1), "jobs": plan.jobs},
@@ -59,7 +58,7 @@ def make_report(outcome: Outcome, misses: Sequence[Miss], fills: Sequence[FalseF
             {"clip": fill.clip.name, "frame": fill.frame, "part": round(fill.part, 4)} for fill in fills
         ],
         "failures": [{"clip": result.clip.name, "problem": result.problem} for result in failed],
-        "not_reached": missing,
+        "not_reached": [clip.name for clip in missing],
         "clips": [_clip(result, result.figures) for result in results if result.figures is not None],
         "outputs": "given, not made in this run" if plan.given else "made by scrubcam scrub's own path",
         "made_by": {**_identity(plan.identity), "changed_during_the_run": outcome.changed},

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from firmware.evaluate.judge import ClipFigures, JudgedBox, longest_run
+from firmware.evaluate.dataset import LabelledClip
+from firmware.evaluate.judge import ClipFigures, JudgedBox, longest_run, roles_of
 from firmware.evaluate.kinds import ROLE_KINDS, ROLE_NAMES, Role, size_class, size_names
 
 Verdict = Literal["met", "missed", "not measured", "incomplete"]
@@ -98,9 +99,9 @@ class GoalResult:
     false_frames: float | None
 
 
-def by_category(clips: Sequence[ClipFigures], failed: Sequence[str]) -> list[CategoryFigures]:
-    """Figures of each category. `failed` are the names of clips that could not be judged: counted, never averaged."""
-    lost = [name.split("/")[0] for name in failed]
+def by_category(clips: Sequence[ClipFigures], failed: Sequence[LabelledClip]) -> list[CategoryFigures]:
+    """Figures of each category. `failed` are the clips that could not be judged: counted, never averaged."""
+    lost = [clip.category for clip in failed]
     rows = []
     for category in sorted({clip.category for clip in clips} | set(lost)):
         mine = [clip for clip in clips if clip.category == category]
@@ -130,26 +131,26 @@ def by_size(clips: Sequence[ClipFigures]) -> list[SizeRow]:
     return rows
 
 
-def against_goals(clips: Sequence[ClipFigures], failed: Sequence[str]) -> list[GoalResult]:
-    """Each goal with what was measured for it. A goal is incomplete while a clip of a category it rests on failed."""
-    return [_against(goal, clips, failed) for goal in GOALS]
+def against_goals(clips: Sequence[ClipFigures], lost: Sequence[LabelledClip]) -> list[GoalResult]:
+    """Each goal with what was measured for it. It is incomplete while a clip with something for it is among `lost`:
+    those that failed or were not reached."""
+    return [_against(goal, clips, lost) for goal in GOALS]
 
 
-def _against(goal: Goal, clips: Sequence[ClipFigures], failed: Sequence[str]) -> GoalResult:
+def _against(goal: Goal, clips: Sequence[ClipFigures], lost: Sequence[LabelledClip]) -> GoalResult:
     if goal.category:
         mine = [clip for clip in clips if clip.category == goal.category]
         area, frames = _mean([clip.false_area for clip in mine]), _mean([clip.false_frames for clip in mine])
         met = area is not None and frames is not None and area <= _limit(goal.false_area) \
             and frames <= _limit(goal.false_frames)
-        broken = any(name.startswith(goal.category + "/") for name in failed)
+        broken = any(clip.category == goal.category for clip in lost)
         return GoalResult(goal, _verdict(bool(mine), met, broken), len(mine), Recall(0, 0), 0, area, frames)
     chosen = [(clip, boxes) for clip in clips if (boxes := [box for box in clip.boxes if _counts(goal, box)])]
     recall = _recall([box for _, boxes in chosen for box in boxes])
     exposure = max((longest_run(clip, boxes) for clip, boxes in chosen), default=0)
     met = recall.value is not None and recall.value >= _limit(goal.recall) \
         and (goal.exposure is None or exposure <= goal.exposure)
-    categories = {clip.category for clip, _ in chosen}
-    broken = any(name.split("/")[0] in categories for name in failed)
+    broken = any(goal.role in roles_of(clip) for clip in lost)
     return GoalResult(goal, _verdict(recall.boxes > 0, met, broken), len(chosen), recall, exposure, None, None)
 
 
