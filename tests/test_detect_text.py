@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.config import Detect
+from firmware.pipeline.detect import models
 from firmware.pipeline.detect.letters import Word
 from firmware.pipeline.detect.merge import around
 from firmware.pipeline.detect.picture import Picture, tiles
 from firmware.pipeline.detect.text import open_text
 from firmware.pipeline.detect.text_labels import label_around, labels, lines
 from firmware.pipeline.detect.text_live import LiveTextDetector, differs
+from firmware.pipeline.detect.text_reader import LetterReader, holds_letters
 from firmware.pipeline.detect.text_rules import kept
 from firmware.pipeline.detect.text_smear import is_smeared
 from firmware.pipeline.detect.tiling import STALE_LOOKS, Waiting, choose, due
@@ -147,6 +149,41 @@ def test_a_faint_word_needs_a_second_pass_where_there_is_one() -> None:
     assert kept([[faint, sure], []], picture, False) == [sure]
     assert faint in kept([[faint], [Word(202, 101, 100, 20, 0, 0.65)]], picture, False)
     assert kept([[faint]], picture, False) == [faint]
+
+
+# ---- reading as a judge --------------------------------------------------------------------------
+
+
+def steps(*best: tuple[int, float]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """The reading network's answer with these characters (0: none) and probabilities, one a step."""
+    answer = np.zeros((len(best), 9), np.float32)
+    for step, (character, chance) in enumerate(best):
+        answer[step, character] = chance
+    return answer
+
+
+def test_one_doubtful_letter_is_none_and_a_repeat_is_no_second_one() -> None:
+    assert not holds_letters(steps((0, 0.9), (0, 0.9)))
+    assert not holds_letters(steps((0, 0.9), (3, 0.4), (3, 0.5), (0, 0.9)))
+    assert holds_letters(steps((0, 0.9), (3, 0.8), (0, 0.9)))
+    assert holds_letters(steps((3, 0.3), (0, 0.9), (3, 0.3)))
+    assert holds_letters(steps((3, 0.3), (4, 0.3)))
+
+
+@pytest.mark.parametrize("quarter_turns", [0, 1, 2, 3])
+def test_a_word_is_readable_however_it_lies_and_a_row_of_highlights_is_not(quarter_turns: int) -> None:
+    reader = LetterReader(models.load(MODELS_DIR, models.READ), Detect())
+    rgb = np.full((400, 400, 3), (150, 60, 50), np.uint8)
+    write(rgb, "DOE 4711", 130, 150, 20)
+    for x in range(140, 260, 20):
+        cv2.ellipse(rgb, (x, 280), (5, 3), x, 0, 360, (255, 255, 255), -1)
+    rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), 1.5), np.uint8)
+    word, highlights = Word(190, 141, 120, 14, 0, 0.8), Word(190, 280, 110, 12, 0, 0.8)
+    for _ in range(quarter_turns):
+        rgb = np.ascontiguousarray(np.rot90(rgb))
+        word, highlights = (Word(w.y, 400 - w.x, w.h, w.w, 0, w.score) for w in (word, highlights))
+    assert reader.finds_letters(picture_of(rgb), rgb, word)
+    assert not reader.finds_letters(picture_of(rgb), rgb, highlights)
 
 
 # ---- tiles ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from firmware.errors import PartMissing
 FACES = "centerface"
 TEXT = "ppocr-det"
 TEXT_TINY = "ppocr-det-tiny"
+READ = "ppocr-rec"
 
 
 @dataclass(frozen=True, slots=True)
