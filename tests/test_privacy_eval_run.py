@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from firmware.config import Config, Detect, Encode, Paths
-from firmware.errors import ConfigError
+from firmware.errors import ConfigError, PartMissing
 from firmware.evaluate.dataset import load_dataset
 from firmware.evaluate.identity import identify
 from firmware.evaluate.publish import OUTPUTS, evaluate, private_folder
@@ -55,7 +55,7 @@ def check_page(folder: Path, *, pictures: int) -> str:
     assert page.count('src="data:image/jpeg;base64,') == page.count("src=") == pictures
     for name in ("report.html", "report.json"):
         assert (folder / name).stat().st_mode & 0o777 == 0o600
-    assert folder.stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == (folder / OUTPUTS).stat().st_mode & 0o077 == 0
     return page
 
 
@@ -163,6 +163,13 @@ def test_a_filled_film_leaks_nothing_and_is_covered_without_need(plan: Plan) -> 
     rows = by_name(measure(plan)["categories"])
     assert (rows["moving"]["recall"]["leaks"], rows["moving"]["blanked_frames"]) == (0, FRAMES)
     assert (rows["negatives"]["false_area"], rows["negatives"]["false_frames"]) == (1, 1)
+
+
+def test_what_is_not_installed_stops_it_rather_than_failing_every_clip(plan: Plan, tmp_path: Path) -> None:
+    cfg = Config(paths=Paths(models_dir=str(tmp_path / "nowhere")))
+    with pytest.raises(PartMissing):
+        measure(Plan(plan.dataset, cfg, identify(cfg), plan.outputs, 2))
+    assert not (plan.outputs.parent / "report.html").exists()
 
 
 def test_outputs_are_made_once_for_the_same_input_settings_and_software(plan: Plan) -> None:

@@ -18,9 +18,9 @@ from firmware.pipeline.detect.models import locked
 from firmware.pipeline.gst import Gst, init
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_PARTS = ("firmware", "hw")
+_PARTS = ("firmware", "hw", "cuda")
 _NOT_MAKING_PIXELS = ("firmware/evaluate/", "firmware/cli/", "firmware/demo/", "firmware/fleet/", "hw/sim/")
-_SUFFIXES = {".py", ".lock", ".so", ".fatbin", ".cubin", ".cu", ".h"}
+_SUFFIXES = {".py", ".lock", ".so", ".fatbin", ".cu", ".cuh", ".cpp", ".h"}
 _LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "onnx")
 _NOT_SETTINGS = {"device", "paths", "recorder", "board", "controls", "mqtt"}  # nothing there changes a pixel
 _MB = 1024 * 1024

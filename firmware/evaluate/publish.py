@@ -25,12 +25,16 @@ _MODE = 0o600  # a report shows what was missed
 
 
 def private_folder(folder: Path, dataset: Path) -> None:
-    """Make `folder` for this user alone. Raises ConfigError when it lies in the data set or cannot be written to."""
+    """Make `folder`, and the one for outputs in it, for this user alone.
+
+    Raises ConfigError when it lies in the data set or cannot be written to.
+    """
     if folder.resolve().is_relative_to(dataset.resolve()):
         raise ConfigError(f"{folder} lies in the data set", meaning="Nothing was measured",
                           todo="choose another folder with --out")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / OUTPUTS).mkdir(exist_ok=True, mode=0o700)
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, os.strerror(13))
     except OSError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from firmware.config import Config
-from firmware.errors import ScrubcamError
+from firmware.errors import PartMissing, ScrubcamError
 from firmware.evaluate.dataset import Dataset, LabelledClip
 from firmware.evaluate.identity import Identity
 from firmware.evaluate.judge import ClipFigures, judge
@@ -57,7 +57,8 @@ def run(plan: Plan, on_clip: OnClip, on_frames: OnFrames, stop: threading.Event)
     """All clips of the set in order of their names. The callbacks are called from several threads, one at a time.
 
     Clips are taken in the order of a hash of their names, so that what is done when somebody stops it is a fair sample.
-    Once `stop` is set, clips under way are given up and the others are not begun.
+    Once `stop` is set, clips under way are given up and the others are not begun. Raises PartMissing: what is not
+    installed is missing for every clip.
     """
     lock = threading.Lock()
 
@@ -92,6 +93,9 @@ def _one(plan: Plan, clip: LabelledClip, on_progress: Callable[[Progress], None]
         return ClipResult(clip, "judged", judge(clip, output.path, go_on), output)
     except Stopped:
         return ClipResult(clip, "not reached")
+    except PartMissing:
+        stop.set()
+        raise
     except ScrubcamError as error:
         return ClipResult(clip, "failed", problem=f"{error.code}: {error}")
     except Exception as error:  # one clip that nobody foresaw must not cost the figures of all the others
