@@ -7,7 +7,8 @@
 
 enum ScrubcamFormat { SC_NV12 = 0, SC_I420 = 1, SC_UYVY = 2, SC_YUYV = 3, SC_RGB8 = 4 };
 
-// What `ingest` counts over the luma it wrote (coded size). All sums, so that the order of work does not matter.
+// What `ingest` counts over every second row of the luma it wrote, from the first on. All sums, so that the order of
+// work does not matter.
 struct ScrubcamStats {
     uint64_t sum;      // of all luma samples
     uint64_t lit;      // samples at or above 40: hardly any in a black picture

@@ -1,5 +1,5 @@
-// Any input format to NV12, limited range, BT.709, in one pass; what it writes is counted on the way. One block: one row
-// of 2x2 cells. Odd sizes are rounded up, the last column and row repeated.
+// Any input format to NV12, limited range, BT.709, in one pass; what it writes is counted on the way. One block: one
+// row of 2x2 cells. Odd sizes are rounded up, the last column and row repeated.
 #include "kernel.cuh"
 
 namespace {
@@ -96,20 +96,27 @@ SC_FN void mean_chroma(Run &run) {
     SC_UNROLL for (int i = 0; i < SC_RUN; ++i) run.c[0][i] = (uint8_t)((run.c[0][i] + run.c[1][i] + 1) >> 1);
 }
 
-// From RGB, bytes [row][pixel * 3 + channel]; chroma from the mean of a cell's four pixels.
+// From RGB, three bytes a pixel in two rows; chroma from the mean of a cell's four pixels.
 SC_FN void from_rgb(const ScrubcamIngest &a, const uint8_t rgb[2][3 * SC_RUN], Run &run) {
     const int l0 = a.luma[0], l1 = a.luma[1], l2 = a.luma[2], bias = a.luma_bias;
-    SC_UNROLL for (int k = 0; k < 2; ++k)
+    int16_t sums[3][SC_RUN] = {};  // of both rows
+    SC_UNROLL for (int k = 0; k < 2; ++k) {
+        uint8_t red[SC_RUN], green[SC_RUN], blue[SC_RUN];
+        SC_UNROLL for (int i = 0; i < SC_RUN; ++i)
+            red[i] = rgb[k][3 * i], green[i] = rgb[k][3 * i + 1], blue[i] = rgb[k][3 * i + 2];
+        SC_UNROLL for (int i = 0; i < SC_RUN; ++i)
+            run.y[k][i] = sc_byte((l0 * red[i] + l1 * green[i] + l2 * blue[i] + bias) >> kShift);
         SC_UNROLL for (int i = 0; i < SC_RUN; ++i) {
-            const int value = l0 * rgb[k][3 * i] + l1 * rgb[k][3 * i + 1] + l2 * rgb[k][3 * i + 2] + bias;
-            run.y[k][i] = sc_byte(value >> kShift);
+            sums[0][i] = (int16_t)(sums[0][i] + red[i]);
+            sums[1][i] = (int16_t)(sums[1][i] + green[i]);
+            sums[2][i] = (int16_t)(sums[2][i] + blue[i]);
         }
+    }
     const int b0 = a.cb[0], b1 = a.cb[1], b2 = a.cb[2], b_bias = a.cb_bias;
     const int r0 = a.cr[0], r1 = a.cr[1], r2 = a.cr[2], r_bias = a.cr_bias;
     SC_UNROLL for (int i = 0; i < SC_RUN / 2; ++i) {
-        const int red = rgb[0][6 * i] + rgb[0][6 * i + 3] + rgb[1][6 * i] + rgb[1][6 * i + 3];
-        const int green = rgb[0][6 * i + 1] + rgb[0][6 * i + 4] + rgb[1][6 * i + 1] + rgb[1][6 * i + 4];
-        const int blue = rgb[0][6 * i + 2] + rgb[0][6 * i + 5] + rgb[1][6 * i + 2] + rgb[1][6 * i + 5];
+        const int red = sums[0][2 * i] + sums[0][2 * i + 1], green = sums[1][2 * i] + sums[1][2 * i + 1];
+        const int blue = sums[2][2 * i] + sums[2][2 * i + 1];
         run.c[0][2 * i] = sc_byte((b0 * red + b1 * green + b2 * blue + b_bias) >> (kShift + 2));
         run.c[0][2 * i + 1] = sc_byte((r0 * red + r1 * green + r2 * blue + r_bias) >> (kShift + 2));
     }
@@ -150,8 +157,7 @@ SC_FN void write(const ScrubcamIngest &a, int cells_row, int x, int pixels, Run 
                 run.y[0][i] = run.y[1][i] = 0;
         }
     }
-    count(run.y[0], 2 * cells_row, x, tally);
-    count(run.y[1], 2 * cells_row + 1, x, tally);
+    count(run.y[0], cells_row, x, tally);
 }
 
 template <class Format>

@@ -6,6 +6,7 @@
 
 // SC_FOR(i, n): the lanes share 0 <= i < n.     SC_SYNC(): all lanes have come here.
 // SC_SHARED: memory of the block.               SC_RUN: bytes that one lane moves at once.
+// SC_PIXELS: pixels of a tensor that one lane makes at once.
 // SC_KERNEL(NAME, ARGS, LANES): begins the block function (a: arguments, block_x, block_y) and the entry point NAME.
 #define SC_FOR(i, n) for (int i = SC_LANE; i < (n); i += SC_LANES)
 
@@ -18,6 +19,7 @@
 #define SC_SHARED __shared__
 #define SC_UNROLL _Pragma("unroll")
 #define SC_RUN 16
+#define SC_PIXELS 1
 #define SC_KERNEL(NAME, ARGS, LANES)                                           \
     SC_FN void NAME##_block(const ARGS &a, int block_x, int block_y);          \
     extern "C" __global__ void __launch_bounds__(LANES) NAME(const ARGS a) {   \

@@ -98,6 +98,7 @@ SC_FN void sample(const ScrubcamRedact &a, int top, int bottom, int left, int ri
 SC_FN int distance(const ScrubcamRedact &a, const ScrubcamShape &s, int column, int row, int most) {
     int least = most + 1;
     if (column < s.left - most || column >= s.right + most) return least;
+    if (row < s.top - most || row >= s.bottom + most) return least;
     const int last = sc_min(row + most, s.bottom - 1);
     for (int other = sc_max(row - most, s.top); other <= last; ++other) {
         const ScrubcamSpan span = span_at(a, s, other);
@@ -117,8 +118,11 @@ SC_FN void soften(const ScrubcamRedact &a, int index, int row) {
     const ScrubcamShape *shapes = (const ScrubcamShape *)a.shapes, &s = shapes[index];
     const ScrubcamColour colour = ((const ScrubcamColour *)a.colours)[index];
     const int left = sc_max(s.left - a.soft, 0), right = sc_min(s.right + a.soft, cells(a.width));
+    const ScrubcamSpan own = span_at(a, s, row);
     SC_FOR(i, right - left) {
-        const int column = left + i, near = distance(a, s, column, row, a.soft);
+        const int column = left + i;
+        if (column >= own.left && column < own.right) continue;
+        const int near = distance(a, s, column, row, a.soft);
         bool mine = near >= 1 && near <= a.soft;
         for (int j = 0; j < a.count && mine; ++j) {
             if (j == index) continue;

@@ -150,7 +150,7 @@ shapes = st.one_of(
 )
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(sides, st.integers(1, 80), st.lists(shapes, max_size=8), st.sampled_from([0, 0, 1, 2, 5, 9]), pads, pads, seeds)
 def test_redact(width: int, height: int, regions: list[Shape], soft_px: int, y_pad: int, uv_pad: int,
                 seed: int) -> None:
@@ -188,7 +188,7 @@ def test_large_pictures(size: tuple[int, int]) -> None:
     wanted_y, wanted_uv, _ = oracle.ingest(source)
     np.testing.assert_array_equal(y, wanted_y)
     np.testing.assert_array_equal(uv, wanted_uv)
-    assert (stats.sum, stats.lit) == (wanted_y.sum(dtype=np.int64), (wanted_y >= 40).sum())
+    assert (stats.sum, stats.lit) == (wanted_y[::2].sum(dtype=np.int64), (wanted_y[::2] >= 40).sum())
     out = backend().allocate(3 * 432 * 768 * 4).view(np.float32).reshape(3, 432, 768)
     fit = backend().tensor(y, uv, out)
     zeros, ones = (0.0,) * 3, (1.0,) * 3
@@ -213,7 +213,7 @@ def test_a_frozen_picture_has_the_same_check_and_one_changed_bit_another() -> No
 
     first = check()
     assert check() == first
-    for at in (0, 63, 64 * 47, 64 * 48 - 1):
+    for at in (0, 63, 64 * 46, 64 * 47 - 1):
         data[at] ^= 1
         assert check() != first
         data[at] ^= 1

@@ -11,7 +11,8 @@
 #define SC_SYNC()
 #define SC_SHARED
 #define SC_UNROLL
-#define SC_RUN 64
+#define SC_RUN 128
+#define SC_PIXELS 64
 #define SC_KERNEL(NAME, ARGS, LANES)                                                             \
     static void NAME##_block(const ARGS &a, int block_x, int block_y);                           \
     static void NAME##_any(const void *a, int block_x, int block_y) {                            \

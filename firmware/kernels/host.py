@@ -68,7 +68,7 @@ class HostKernels:
         args.y, args.y_pitch, args.uv, args.uv_pitch = y.ctypes.data, y.strides[0], uv.ctypes.data, uv.strides[0]
         args.stats = ctypes.addressof(stats)
         self._run("scrubcam_ingest", args, height // 2)
-        return PictureStats(width * height, stats.sum, stats.lit, stats.clipped, stats.check)
+        return PictureStats(width * height // 2, stats.sum, stats.lit, stats.clipped, stats.check)
 
     def tensor(self, y: U8, uv: U8, out: F32, *, crop: tuple[int, int, int, int] | None = None,
                fit: tuple[int, int] | None = None, mean: Triple = (0.0, 0.0, 0.0), scale: Triple = (1.0, 1.0, 1.0),

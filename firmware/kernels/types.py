@@ -42,7 +42,7 @@ class SourcePicture:
 
 @dataclass(frozen=True, slots=True)
 class PictureStats:
-    """Counted over the luma that `ingest` wrote (limited range, size rounded up to even). Exact on every backend.
+    """Counted over every second row of the luma that `ingest` wrote (limited range). Exact on every backend.
 
     `lit`: samples at or above 40; `clipped`: at or above 235 (nominal white). `check`: a 64-bit sum over the content:
     two equal ones in a row mean a frozen picture.
