@@ -55,13 +55,12 @@ def _encoder(cfg: Config) -> str:
 
 
 def _detectors(cfg: Config) -> str:
-    from firmware.pipeline.detect import models
-    from firmware.pipeline.detect.faces import FaceDetector
+    from firmware.pipeline.detect.faces import open_faces
     from firmware.pipeline.detect.text import open_text
 
     ready = []
     if cfg.detect.faces:
-        FaceDetector(models.load(cfg.paths.models_dir, models.FACES), cfg.detect)
+        open_faces(cfg.paths.models_dir, cfg.detect)
         ready.append("faces")
     if cfg.detect.text:
         open_text(cfg.paths.models_dir, cfg.detect)

@@ -47,7 +47,7 @@ def use(monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
 
 def test_every_locked_model_says_where_it_is_from_and_what_it_must_be() -> None:
     entries = locked()
-    assert {models.FACES, models.TEXT, models.TEXT_TINY, models.READ} == set(entries)
+    assert {models.FACES, models.FACES_TOO, models.TEXT, models.TEXT_TINY, models.READ} == set(entries)
     for model in entries.values():
         assert len(bytes.fromhex(model.sha256)) == len(bytes.fromhex(model.wheel_sha256)) == 32
         assert model.licence in {"MIT", "Apache-2.0"}
@@ -133,11 +133,14 @@ def test_a_file_that_is_no_network_is_a_missing_part() -> None:
         Session(CONTENT, Detect())
 
 
-def test_centerface_takes_any_size_and_makes_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("name", "grids"), [(models.FACES, 4), (models.FACES_TOO, 8)])
+def test_a_face_network_takes_any_size_and_makes_no_noise(
+    name: str, grids: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     import numpy as np
 
-    session = Session(with_free_size(load(MODELS_DIR, models.FACES)), Detect())
+    session = Session(with_free_size(load(MODELS_DIR, name)), Detect())
     for height, width in ((32, 64), (96, 32)):
         outputs = session.run(np.zeros((1, 3, height, width), np.float32))
-        assert outputs[0].shape == (1, 1, height // 4, width // 4)
+        assert outputs[0].size == (height // grids) * (width // grids)
     assert capfd.readouterr() == ("", "")

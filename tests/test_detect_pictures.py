@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.config import Detect
-from firmware.pipeline.detect import models
-from firmware.pipeline.detect.faces import FaceDetector, decode
+from firmware.pipeline.detect.face_networks import decode_centerface
+from firmware.pipeline.detect.faces import FaceDetector, open_faces
 from firmware.pipeline.detect.letters import has_strokes, words
 from firmware.pipeline.detect.picture import TILE, TILE_OVERLAP, tiles
 from firmware.pipeline.detect.text import open_text
@@ -27,7 +27,7 @@ PROFILES: list[Profile] = ["live", "thorough"]
 
 @pytest.fixture(scope="module", params=PROFILES)
 def faces(request: pytest.FixtureRequest) -> FaceDetector:
-    return FaceDetector(models.load(MODELS_DIR, models.FACES), Detect(profile=request.param))
+    return open_faces(MODELS_DIR, Detect(profile=request.param))
 
 
 @pytest.fixture(scope="module", params=PROFILES)
@@ -66,7 +66,7 @@ def test_a_mirrored_and_a_dark_face_are_covered_too(faces: FaceDetector) -> None
 @pytest.mark.parametrize("turns", [1, 3])
 def test_a_patient_lying_on_either_side_is_covered(turns: int) -> None:
     """By the thorough profile only: the live one has no time for turned passes."""
-    detector = FaceDetector(models.load(MODELS_DIR, models.FACES), Detect(profile="thorough"))
+    detector = open_faces(MODELS_DIR, Detect(profile="thorough"))
     picture = backdrop(1280, 720)
     place(picture, np.ascontiguousarray(np.rot90(head(400), turns)), 400, 150)
     x, y, w, h = face_in(0, 0, 400)
@@ -137,12 +137,12 @@ def test_numbers_that_are_not_finite_are_a_failure_not_an_empty_picture() -> Non
     bad = np.full_like(good, np.nan)
     pair = np.zeros((1, 2, 4, 4), np.float32)
     with pytest.raises(BadDetection):
-        decode(bad, pair, pair, 0.2)
+        decode_centerface(bad, pair, pair, 0.2)
     hit = good.copy()
     hit[0, 0, 1, 1] = 0.9
     with pytest.raises(BadDetection):
-        decode(hit, np.full_like(pair, np.nan), pair, 0.2)
-    assert decode(hit, pair, pair, 0.2).tolist() == [[4.0, 4.0, 4.0, 4.0, pytest.approx(0.9)]]
+        decode_centerface(hit, np.full_like(pair, np.nan), pair, 0.2)
+    assert decode_centerface(hit, pair, pair, 0.2).tolist() == [[4.0, 4.0, 4.0, 4.0, pytest.approx(0.9)]]
 
 
 @settings(deadline=None)
@@ -162,7 +162,7 @@ def test_tiles_cover_every_pixel_and_overlap(width: int, height: int) -> None:
 def test_a_small_face_in_a_large_frame_is_found_across_a_tile_border() -> None:
     picture = backdrop(1940, 640)
     place(picture, head(100), 1780, 300)
-    regions = look(FaceDetector(models.load(MODELS_DIR, models.FACES), Detect(profile="thorough")), picture)
+    regions = look(open_faces(MODELS_DIR, Detect(profile="thorough")), picture)
     assert share_covered(regions, face_in(1780, 300, 100)) > 0.95
 
 

@@ -52,13 +52,12 @@ def _replay(kind: DetectorKind, recorded: Any) -> tuple[Callable[..., Any], Work
 
 def _real(kind: DetectorKind, cfg: Configure, fmt: StreamFormat) -> tuple[Callable[..., Any], Worker]:
     # Imported here: a replay needs neither the models nor ONNX Runtime.
-    from firmware.pipeline.detect import models
-    from firmware.pipeline.detect.faces import FaceDetector
+    from firmware.pipeline.detect.faces import open_faces
     from firmware.pipeline.detect.text import open_text
 
-    detector: FaceDetector | TextDetector
+    detector: Detector
     if kind == "face":
-        detector = FaceDetector(models.load(cfg.models_dir, models.FACES), cfg.detect)
+        detector = open_faces(cfg.models_dir, cfg.detect)
     else:
         detector = open_text(cfg.models_dir, cfg.detect)
     if fmt.live:

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 
 
-def overlap(box: F32, boxes: F32) -> F32:
-    """Intersection over union of one box with each of `boxes`, 0 to 1."""
-    left = np.maximum(box[0], boxes[:, 0])
-    top = np.maximum(box[1], boxes[:, 1])
-    right = np.minimum(box[0] + box[2], boxes[:, 0] + boxes[:, 2])
-    bottom = np.minimum(box[1] + box[3], boxes[:, 1] + boxes[:, 3])
+def overlaps(boxes: F32, others: F32) -> F32:
+    """Intersection over union of each of `boxes` with each of `others`, (n, m), 0 to 1."""
+    one, other = boxes[:, None], others[None]
+    left, top = np.maximum(one[..., 0], other[..., 0]), np.maximum(one[..., 1], other[..., 1])
+    right = np.minimum(one[..., 0] + one[..., 2], other[..., 0] + other[..., 2])
+    bottom = np.minimum(one[..., 1] + one[..., 3], other[..., 1] + other[..., 3])
     shared = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
-    union = box[2] * box[3] + boxes[:, 2] * boxes[:, 3] - shared
+    union = one[..., 2] * one[..., 3] + other[..., 2] * other[..., 3] - shared
     return np.asarray(shared / np.maximum(union, 1e-6), np.float32)
 
 
@@ -27,7 +27,7 @@ def envelopes(boxes: F32, same: float = 0.5) -> F32:
     left = boxes[np.argsort(-boxes[:, 4])] if len(boxes) else boxes
     out = []
     while len(left):
-        near = overlap(left[0], left) >= same
+        near = overlaps(left[:1], left)[0] >= same
         near[0] = True
         group = left[near]
         x, y = group[:, 0].min(), group[:, 1].min()

@@ -11,6 +11,7 @@ from pathlib import Path
 from firmware.errors import PartMissing
 
 FACES = "centerface"
+FACES_TOO = "yunet"
 TEXT = "ppocr-det"
 TEXT_TINY = "ppocr-det-tiny"
 READ = "ppocr-rec"
