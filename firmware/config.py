@@ -71,14 +71,36 @@ class Detect(Struct, forbid_unknown_fields=True, frozen=True):
     text: bool = True
     face_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.2
     text_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.3
-    face_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.2
+    face_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.65
+    """Least sum of the two face networks' scores, 0 to 2, for a face. Lower covers more, and more that is none."""
     text_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.3
     delay_s: Annotated[float, Meta(ge=0.2, le=1.0)] = 0.5
     hang_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 10.0
     """After this long without an answer a detector counts as hung; a live pipeline asks to be restarted."""
     threads: Annotated[int, Meta(ge=1, le=16)] = 1
     """Cores that one look may use. More than one answers sooner on an idle machine, at more work in all."""
-    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    provider: Literal["cpu", "cuda", "tensorrt", "openvino"] = "cpu"
+    """cpu, cuda and tensorrt: ONNX Runtime's; openvino: OpenVINO on the CPU. Absent means a named fault."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 takes half the time and finds the same, on a CPU with bfloat16 instructions, with provider = "openvino"."""
+
+
+class Kernels(Struct, forbid_unknown_fields=True, frozen=True):
+    """Where the pixel work (taking in, scaling for the detectors, filling) is done."""
+
+    backend: Literal["host", "cuda"] = "host"
+    """host: the CPU; cuda: a CUDA GPU. Absent means a named fault."""
+    threads: Annotated[int, Meta(ge=0, le=16)] = 0
+    """Cores that the host's kernels may use; 0: two, or one where there is only one."""
+
+
+class Fill(Struct, forbid_unknown_fields=True, frozen=True):
+    """What a covered region looks like: always one solid colour taken from outside it."""
+
+    faces: Literal["box", "ellipse"] = "box"
+    """An ellipse leaves the corners of the head's box visible."""
+    soft_edge_px: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Pixels outside a region that fade into its colour; what lies inside never shows."""
 
 
 ZoneShare = Annotated[float, Meta(ge=0, le=1)]
@@ -163,6 +185,8 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     encode: Encode = Encode()
     sound: Sound = Sound()
     detect: Detect = Detect()
+    kernels: Kernels = Kernels()
+    fill: Fill = Fill()
     zones: Zones = Zones()
     recorder: Recorder = Recorder()
     board: Board = Board()

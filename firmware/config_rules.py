@@ -77,6 +77,12 @@ def _evidence(config: Config) -> Iterator[Broken]:
             "what the detector that is off would have covered would be stored: both on, or both off"
             " (then every frame is filled whole)",
         )
+    if detect.precision != "fp32" and detect.provider != "openvino":
+        yield Broken(
+            ("detect.precision", "detect.provider"),
+            f"{detect.precision} was measured as good on openvino only:"
+            ' set provider = "openvino" or precision = "fp32"',
+        )
     for kind, on, interval_s in (
         ("face", detect.faces, detect.face_interval_s),
         ("text", detect.text, detect.text_interval_s),

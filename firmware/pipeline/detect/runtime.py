@@ -1,9 +1,9 @@
-"""Opens a model on ONNX Runtime, exactly as the configuration says. Knows nothing of faces or letters."""
+"""Opens a model on the configured runtime, exactly as the configuration says. Knows nothing of faces or letters."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -18,55 +18,37 @@ from firmware.config import Detect
 from firmware.errors import PartMissing
 from firmware.pipeline.detect.types import BadDetection
 
+if TYPE_CHECKING:
+    from firmware.pipeline.detect.runtime_openvino import OpenVinoNetwork
+
 F32 = NDArray[np.float32]
 
+# ONNX Runtime's names. "openvino" is not among them: that one is OpenVINO's own runtime, see runtime_openvino.py.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 ERRORS_ONLY = 3
+NOT_STARTED = "Without detectors every frame would be blanked, so nothing was started"
+CHECK = "check the driver and the ONNX Runtime installation, or set another detect.provider"
 
 
 class Session:
-    """One loaded model with one picture input. `run` takes a float32 (N, 3, H, W) batch."""
+    """One loaded model with one picture input, on `settings.provider`; `run` takes a float32 (N, 3, H, W) batch.
+
+    Raises PartMissing when that provider is not there or does not take the whole model: none stands in for another.
+    """
 
     def __init__(self, model: bytes, settings: Detect) -> None:
-        wanted = PROVIDERS[settings.provider]
-        installed = ort.get_available_providers()
-        if wanted not in installed:
-            raise PartMissing(
-                f'Detectors are set to run on "{settings.provider}", but this ONNX Runtime has only '
-                + ", ".join(installed),
-                meaning="Without detectors every frame would be blanked, so nothing was started",
-                todo='install an ONNX Runtime built for it, or set detect.provider = "cpu"',
-            )
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = ERRORS_ONLY
-        options.enable_mem_pattern = False  # every picture size would keep a plan and memory of its own
-        # Spinning threads would take the cores that the encoder needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if settings.provider != "cpu":
-            # An operator that falls back to the CPU would be a silent replacement.
-            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        try:
-            self._session = ort.InferenceSession(model, options, providers=[wanted])
-        except Exception as error:
-            raise PartMissing(
-                f'A detector model could not be opened on "{settings.provider}": {first_line(error)}',
-                meaning="Without detectors every frame would be blanked, so nothing was started",
-                todo="check the driver and the ONNX Runtime installation, or set another detect.provider",
-            ) from error
-        if self._session.get_providers()[0] != wanted:
-            raise PartMissing(
-                f'ONNX Runtime did not take the configured provider "{settings.provider}"',
-                meaning="Without detectors every frame would be blanked, so nothing was started",
-                todo="check the driver and the ONNX Runtime installation, or set another detect.provider",
-            )
-        self._input = self._session.get_inputs()[0].name
+        self._network: OnnxNetwork | OpenVinoNetwork
+        if settings.provider == "openvino":
+            # Imported here: on a machine that is not set to use it, it need not be installed.
+            from firmware.pipeline.detect.runtime_openvino import OpenVinoNetwork
+
+            self._network = OpenVinoNetwork(model, settings)
+        else:
+            self._network = OnnxNetwork(model, settings)
 
     def run(self, batch: F32) -> list[F32]:
         """All outputs, in the model's own order."""
-        outputs: list[Any] = self._session.run(None, {self._input: batch})
-        return outputs
+        return self._network.run(batch)
 
     def maps(self, batch: F32, cell: int) -> list[F32]:
         """As `run`, for a network whose outputs are maps with a value for each `cell` x `cell` pixels of the input.
@@ -84,21 +66,68 @@ class Session:
         return outputs
 
 
-def with_free_size(model: bytes) -> bytes:
-    """The same network for any picture size: CenterFace's file fixes its input at 10x3x32x32.
+class OnnxNetwork:
+    """A model on one of ONNX Runtime's providers."""
 
-    Weights are also listed as graph inputs in that file, which keeps ONNX Runtime from folding them
-    (and makes it warn about each): they are taken off the list.
+    def __init__(self, model: bytes, settings: Detect) -> None:
+        wanted = PROVIDERS[settings.provider]
+        installed = ort.get_available_providers()
+        if wanted not in installed:
+            raise PartMissing(
+                f'Detectors are set to run on "{settings.provider}", but this ONNX Runtime has only '
+                + ", ".join(installed),
+                meaning=NOT_STARTED,
+                todo='install an ONNX Runtime built for it, or set detect.provider = "cpu"',
+            )
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = settings.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = ERRORS_ONLY
+        options.enable_mem_pattern = False  # every picture size would keep a plan and memory of its own
+        # Spinning threads would take the cores that the encoder needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if settings.provider != "cpu":
+            # An operator that falls back to the CPU would be a silent replacement.
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        try:
+            self._session = ort.InferenceSession(model, options, providers=[wanted])
+        except Exception as error:
+            raise PartMissing(
+                f'A detector model could not be opened on "{settings.provider}": {first_line(error)}',
+                meaning=NOT_STARTED,
+                todo=CHECK,
+            ) from error
+        if self._session.get_providers()[0] != wanted:
+            raise PartMissing(
+                f'ONNX Runtime did not take the configured provider "{settings.provider}"',
+                meaning=NOT_STARTED,
+                todo=CHECK,
+            )
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, batch: F32) -> list[F32]:
+        """All outputs, in the model's own order."""
+        outputs: list[Any] = self._session.run(None, {self._input: batch})
+        return outputs
+
+
+def with_free_size(model: bytes) -> bytes:
+    """The same network for any picture size: the files of CenterFace and YuNet fix that of their one input.
+
+    CenterFace's file also lists its weights as graph inputs, which keeps ONNX Runtime from folding them (and makes it
+    warn about each): they are taken off the list.
     """
     net = onnx.load_model_from_string(model)
     weights = {tensor.name for tensor in net.graph.initializer}
     pictures = [value for value in net.graph.input if value.name not in weights]
     del net.graph.input[:]
     net.graph.input.extend(pictures)
-    for value in [*net.graph.input, *net.graph.output]:
-        prefix = "" if value in net.graph.input else "out_"
+    for value in net.graph.input:
         n, _, height, width = value.type.tensor_type.shape.dim
-        n.dim_param, height.dim_param, width.dim_param = "n", prefix + "height", prefix + "width"
+        n.dim_param, height.dim_param, width.dim_param = "n", "height", "width"
+    for value in net.graph.output:
+        for side, dim in enumerate(value.type.tensor_type.shape.dim):
+            dim.dim_param = f"{value.name}_{side}"
     data: bytes = net.SerializeToString()
     return data
 
