@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from firmware.config import Detect, Encode, Sound, Source, Zones
+from firmware.config import Detect, Encode, Fill, Kernels, Sound, Source, Zones
 
 VerdictKind = Literal["clean", "masked", "blanked"]
 BlankReason = Literal[
@@ -145,6 +145,8 @@ class Configure(Struct, tag=True, frozen=True):
     record_detections: str = ""
     max_seconds: float = 0.0
     zones: Zones = Zones()
+    kernels: Kernels = Kernels()
+    fill: Fill = Fill()
 
 
 class Pause(Struct, tag=True, frozen=True):

@@ -54,11 +54,15 @@ class StreamFormat:
 
 @dataclass(frozen=True, slots=True)
 class FrameTime:
-    """When a frame was taken. `pts_ns`: CLOCK_MONOTONIC for a live source, the file's own for a file."""
+    """When a frame was taken. `pts_ns`: CLOCK_MONOTONIC for a live source, the file's own for a file.
+
+    `stats` tells of its luma, counted as it was taken in: every live source gives them, black and frozen show there.
+    """
 
     pts_ns: int
     duration_ns: int
     dropped_before: int = 0
+    stats: PictureStats | None = None
 
 
 @dataclass(frozen=True, slots=True)

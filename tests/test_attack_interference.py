@@ -20,9 +20,9 @@ from hypothesis.extra import numpy as arrays
 from firmware import config
 from firmware.messages import Configure, Finished
 from firmware.pipeline.detect.types import Region
-from firmware.pipeline.redact import fill_frame, fill_regions
 from hw.ports import U8
 from tests.detect_helpers import portrait
+from tests.fill_helpers import fill_frame, fill_regions
 from tests.pipeline_helpers import Heard, run_pipeline
 
 # ---- the pixels ----------------------------------------------------------------------------------

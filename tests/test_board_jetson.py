@@ -14,6 +14,7 @@ from firmware.errors import PartMissing
 from hw.jetson.capture import JetsonCapture
 from hw.jetson.lights import JetsonLights
 from hw.jetson.pins import JetsonPins
+from tests.fill_helpers import KERNELS
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from hw.jetson.pins import JetsonPins
     [
         (lambda: JetsonPins(BoardConfig(kind="jetson")), r"Jetson\.GPIO"),
         (lambda: JetsonLights(BoardConfig(kind="jetson")), r"Jetson\.GPIO"),
-        (lambda: JetsonCapture("csi://0"), "jetson_utils"),
+        (lambda: JetsonCapture("csi://0", KERNELS), "jetson_utils"),
     ],
     ids=["pins", "lights", "capture"],
 )
@@ -46,6 +47,6 @@ def impostor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_package_of_that_name_is_refused_and_logging_is_as_before() -> None:
     before = logging.getLoggerClass()
     with pytest.raises(PartMissing, match="not NVIDIA's"):
-        JetsonCapture("v4l2:///dev/video0")
+        JetsonCapture("v4l2:///dev/video0", KERNELS)
     assert logging.getLoggerClass() is before
     sys.modules.pop("jetson_utils", None)

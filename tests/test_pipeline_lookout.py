@@ -17,6 +17,7 @@ from firmware.pipeline.frame import FramePool
 from firmware.pipeline.lookout import Lookout, Seat
 from firmware.pipeline.replay import ReplayWorker
 from hw.ports import StreamFormat
+from tests.fill_helpers import KERNELS
 
 MS = 1_000_000
 PERIOD_NS, DELAY_NS = 50 * MS, 500 * MS
@@ -43,7 +44,7 @@ def test_answers_do_not_pile_up_while_every_frame_is_filled_whole() -> None:
     seat = Seat("face", "replay", PERIOD_NS, partial(lambda it: (it.prepare, it), worker))
     lookout = Lookout([seat], EvidenceGate(["face"], DELAY_NS), planner, live=True, delay_ns=DELAY_NS,
                       hang_timeout_ns=10_000 * MS, alert=alerts.append)
-    pool = FramePool(FORMAT, 8)
+    pool = FramePool(FORMAT, 8, KERNELS.allocate)
     for at in range(0, frames * PERIOD_NS, PERIOD_NS):
         frame = pool.acquire()
         assert frame is not None
@@ -85,7 +86,7 @@ def one_look(worker: ReplayWorker, kinds: tuple[str, ...] = ("face",), planner: 
     seat = Seat("face", "told", PERIOD_NS, partial(lambda it: (it.prepare, it), worker))
     lookout = Lookout([seat], gate, planner or Planner(64, 48, DELAY_NS), live=False, delay_ns=DELAY_NS,
                       hang_timeout_ns=10_000 * MS, alert=alerts.append)
-    frame = FramePool(FORMAT, 1).acquire()
+    frame = FramePool(FORMAT, 1, KERNELS.allocate).acquire()
     assert frame is not None
     lookout.offer(None, frame, 0)
     lookout.poll(1)
@@ -138,7 +139,7 @@ def test_when_planning_fails_once_no_later_frame_passes_without_that_answer() ->
 
 def test_frames_whose_times_stand_still_or_go_back_are_told_apart() -> None:
     """Two frames with one time would both pass on the look at one of them."""
-    gate, pool = EvidenceGate(["face"], DELAY_NS), FramePool(FORMAT, 4)
+    gate, pool = EvidenceGate(["face"], DELAY_NS), FramePool(FORMAT, 4, KERNELS.allocate)
     line = DelayLine(gate, DELAY_NS, live=False)
     for said in (100 * MS, 100 * MS, 40 * MS, 200 * MS):
         frame = pool.acquire()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.config import Detect
+from firmware.kernels.types import SourcePicture
 from firmware.media.fmp4 import parse_fragment
 from firmware.messages import Verdict
 from firmware.pipeline.delay import DelayLine
@@ -22,6 +23,7 @@ from firmware.pipeline.picture_watch import PictureWatch
 from firmware.pipeline.schedule import due_in_file, hang_timeout_ns, live_interval_ns
 from firmware.pipeline.sound_line import SoundLine
 from hw.ports import AccessUnit, SoundChunk, SoundPacket, StreamFormat
+from tests.fill_helpers import KERNELS
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -92,7 +94,7 @@ FORMAT = StreamFormat(16, 8, Fraction(30), live=True)
 def line_of(times: list[int], *, live: bool) -> tuple[DelayLine, EvidenceGate, FramePool]:
     gate = EvidenceGate(("face",), 500 * MS)
     line = DelayLine(gate, 500 * MS, live=live)
-    pool = FramePool(FORMAT, len(times))
+    pool = FramePool(FORMAT, len(times), KERNELS.allocate)
     for at in times:
         frame = pool.acquire()
         assert frame is not None
@@ -135,7 +137,7 @@ def test_a_file_frame_waits_for_answers_not_for_the_clock() -> None:
 
 
 def test_the_pool_is_bounded_and_reuses_frames() -> None:
-    pool = FramePool(FORMAT, 3)
+    pool = FramePool(FORMAT, 3, KERNELS.allocate)
     frames = [pool.acquire() for _ in range(3)]
     assert pool.acquire() is None
     first = frames[0]
@@ -153,7 +155,7 @@ def test_the_pool_is_bounded_and_reuses_frames() -> None:
 
 
 def test_a_frame_let_go_twice_is_a_fault_not_a_shared_buffer() -> None:
-    pool = FramePool(FORMAT, 1)
+    pool = FramePool(FORMAT, 1, KERNELS.allocate)
     frame = pool.acquire()
     assert frame is not None
     frame.let_go()
@@ -286,7 +288,12 @@ def codes(pictures: list[np.ndarray], rate: int = 30) -> list[tuple[str, bool, f
     told = []
     for index, picture in enumerate(pictures):
         pts_ns = index * S // rate
-        told += [(alert.code, alert.cleared, pts_ns / S) for alert in watch.look(picture, pts_ns)]
+        rows, columns = picture.shape
+        grey = np.full((rows // 2, columns), 128, np.uint8)
+        source = SourcePicture(np.concatenate([picture.ravel(), grey.ravel()]), "NV12", columns, rows,
+                               (0, picture.size), (columns, columns))
+        stats = KERNELS.ingest(source, np.empty_like(picture), np.empty((rows // 2, columns // 2, 2), np.uint8))
+        told += [(alert.code, alert.cleared, pts_ns / S) for alert in watch.look(stats, pts_ns)]
     return told
 
 
@@ -308,4 +315,11 @@ def test_a_black_picture_is_noticed_in_time_and_its_end_too() -> None:
 def test_a_frozen_picture_is_noticed_in_time_and_its_end_too() -> None:
     told = codes([picture(i) for i in range(30)] + [picture(30)] * 90 + [picture(i) for i in range(60)])
     assert [(code, cleared) for code, cleared, _ in told] == [("picture-frozen", False), ("picture-frozen", True)]
+    assert 1.0 < told[0][2] <= 3.0
+
+
+def test_a_blown_out_picture_is_noticed_in_time_and_its_end_too() -> None:
+    told = codes([picture(i) for i in range(30)] + [picture(i, 230, 245) for i in range(90)]
+                 + [picture(i) for i in range(30)])
+    assert [(code, cleared) for code, cleared, _ in told] == [("picture-blown-out", False), ("picture-blown-out", True)]
     assert 1.0 < told[0][2] <= 3.0

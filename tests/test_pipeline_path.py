@@ -28,6 +28,7 @@ from firmware.pipeline.spell import OVER_AFTER_FRAMES, Spell
 from firmware.recorder.pause_guard import PauseGuard
 from hw.ports import U8, FrameTime, StreamFormat
 from hw.sim.scene import SceneSource
+from tests.fill_helpers import KERNELS
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -65,9 +66,9 @@ class Bench:
         self.source = OddCamera(CONFIGURE.source.uri)
         self.path = FramePath(
             CONFIGURE, self.source, FORMAT, DelayLine(gate, DELAY_NS, live=True), lookout,
-            self.output, self.told.append, ConstantRate(RATE),
+            self.output, self.told.append, ConstantRate(RATE), KERNELS,
         )
-        self._pool = FramePool(FORMAT, 8)
+        self._pool = FramePool(FORMAT, 8, KERNELS.allocate)
 
     def leaves(self, pts_ns: int) -> None:
         """A frame taken at `pts_ns` leaves the delay line with all evidence."""

@@ -13,9 +13,10 @@ import pytest
 from firmware import config
 from firmware.errors import FormatChanged, MediaUnreadable, NoVideo, ScrubcamError, SourceMissing
 from firmware.pipeline import source_gst
-from firmware.pipeline.picture import needs_conversion
+from firmware.pipeline.picture import colour_of
 from firmware.pipeline.source import open_source
 from hw.ports import U8, EndOfStream, StreamFormat
+from tests.fill_helpers import KERNELS
 from tests.pipeline_helpers import ffmpeg, make_clip, probe_times
 
 RAW = ("-c:v", "ffv1", "-pix_fmt", "yuv420p")  # lossless: what comes out must be what went in
@@ -32,7 +33,7 @@ class Read:
 
 
 def read(path: Path, sound: bool = False) -> Read:
-    source = open_source(config.Source(uri=str(path)), sound)
+    source = open_source(config.Source(uri=str(path)), sound, kernels=KERNELS)
     try:
         got = Read(source.open(), [], [], 0, -1, None)
         into = np.empty(got.format.frame_bytes, np.uint8)
@@ -99,14 +100,18 @@ def test_a_full_range_picture_becomes_limited(tmp_path: Path) -> None:
     assert 230 <= luma.min() <= luma.max() <= 239
 
 
-@pytest.mark.parametrize(("colorimetry", "height", "convert"), [
-    (None, 1080, False), (None, 480, True), ("bt709", 480, False), ("2:3:5:1", 1080, False), ("2:3:0:0", 720, False),
-    ("1:3:5:1", 1080, True), ("bt601", 1080, True), ("2:4:16:4", 1080, True), ("1:4:0:0", 1080, True),
-    ("bt2100-pq", 2160, True), ("2:0:0:0", 1080, False), ("2:0:0:0", 480, True),
+@pytest.mark.parametrize(("colorimetry", "height", "coded"), [
+    (None, 1080, "limited bt709"), (None, 480, "limited bt601"), ("bt709", 480, "limited bt709"),
+    ("2:3:5:1", 1080, "limited bt709"), ("2:3:0:0", 720, "limited bt709"), ("1:3:5:1", 1080, "full bt709"),
+    ("bt601", 1080, "limited bt601"), ("2:4:16:4", 1080, "limited bt601"), ("1:4:0:0", 1080, "full bt601"),
+    ("2:6:13:7", 2160, "limited bt2020"), ("2:0:0:0", 1080, "limited bt709"), ("2:0:0:0", 480, "limited bt601"),
+    ("bt2100-pq", 2160, ""), ("2:5:8:5", 1080, ""), ("smpte240m", 1080, ""),
 ])
-def test_only_what_differs_is_converted(colorimetry: str | None, height: int, convert: bool) -> None:
-    assert needs_conversion("I420", colorimetry, height) is convert
-    assert needs_conversion("Y444", colorimetry, height)
+def test_the_kernels_take_what_they_know(colorimetry: str | None, height: int, coded: str) -> None:
+    """What they do not know goes through a converter first."""
+    assert " ".join(colour_of("I420", colorimetry, height) or ()) == coded
+    assert colour_of("Y444", colorimetry, height) is None
+    assert colour_of("RGB", "1:1:7:1", height) == ("full", "bt709")
 
 
 def test_odd_sizes_repeat_the_last_row_and_column(tmp_path: Path) -> None:
@@ -190,7 +195,7 @@ def test_a_directory(tmp_path: Path) -> None:
 
 def test_a_missing_device() -> None:
     with pytest.raises(SourceMissing, match="/dev/video99"):
-        open_source(config.Source(uri="/dev/video99"), sound=False)
+        open_source(config.Source(uri="/dev/video99"), sound=False, kernels=KERNELS)
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
@@ -260,7 +265,7 @@ def test_a_change_of_format_in_mid_stream_is_named_after_the_frames_before_it(tm
 
 
 def test_closing_twice_is_fine(tmp_path: Path) -> None:
-    source = open_source(config.Source(uri=str(make_clip(tmp_path / "a.mp4"))), sound=False)
+    source = open_source(config.Source(uri=str(make_clip(tmp_path / "a.mp4"))), sound=False, kernels=KERNELS)
     source.open()
     source.close()
     source.close()

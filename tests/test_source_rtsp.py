@@ -13,6 +13,7 @@ from firmware import config
 from firmware.errors import SourceLost, SourceMissing
 from firmware.pipeline.source import open_source
 from hw.ports import U8, FrameSource
+from tests.fill_helpers import KERNELS
 from tests.rtsp_camera import RtspCamera
 
 S = 1_000_000_000
@@ -31,7 +32,7 @@ def read_on(source: FrameSource, into: U8) -> None:
 
 
 def test_a_network_camera_is_live_and_its_loss_is_noticed(camera: RtspCamera) -> None:
-    source = open_source(config.Source(uri=camera.uri, lost_after_s=1.0), sound=False)
+    source = open_source(config.Source(uri=camera.uri, lost_after_s=1.0), sound=False, kernels=KERNELS)
     try:
         fmt = source.open()
         assert (fmt.width, fmt.height, fmt.live) == (320, 180, True)
@@ -54,7 +55,7 @@ def test_a_network_camera_is_live_and_its_loss_is_noticed(camera: RtspCamera) ->
 
 
 def test_a_network_camera_that_is_not_there() -> None:
-    source = open_source(config.Source(uri="rtsp://doctor:secret@127.0.0.1:9/x"), sound=False)
+    source = open_source(config.Source(uri="rtsp://doctor:secret@127.0.0.1:9/x"), sound=False, kernels=KERNELS)
     try:
         with pytest.raises(SourceMissing) as told:
             source.open()

@@ -22,10 +22,10 @@ from firmware.pipeline.frame import FramePool
 from firmware.pipeline.lookout import Lookout
 from firmware.pipeline.output import Output
 from firmware.pipeline.path import FramePath
-from firmware.pipeline.redact import fill_regions
 from firmware.pipeline.zones import SLIVER_PX, Box, ZonePlan, without
 from hw.ports import U8, StreamFormat
 from hw.sim.scene import SceneSource
+from tests.fill_helpers import KERNELS, fill_regions
 
 WIDTH, HEIGHT = 192, 108
 PROFILE: Literal["eye"] = "eye"
@@ -169,8 +169,8 @@ class Path1:
         sent: list[StreamInfo | Fragment] = []
         output = Output(self.FORMAT, cfg.encode, cfg.sound, [], Fraction(10), sent.append)
         self.path = FramePath(cfg, SceneSource(cfg.source.uri), self.FORMAT, DelayLine(gate, 10**9, live=False),
-                              lookout, output, lambda _: None, None)
-        self._pool = FramePool(self.FORMAT, 2)
+                              lookout, output, lambda _: None, None, KERNELS)
+        self._pool = FramePool(self.FORMAT, 2, KERNELS.allocate)
 
     def scrubbed(self, reason: str = "") -> tuple[U8, tuple[str, int]]:
         frame = self._pool.acquire(5.0)

@@ -1,12 +1,9 @@
-"""Frames in host memory: a bounded pool of page-aligned NV12 buffers that are reused, never grown past the bound."""
+"""Frames in memory: a bounded pool of page-aligned NV12 buffers that are reused, never grown past the bound."""
 
 from __future__ import annotations
 
-import mmap
 import threading
 from collections.abc import Callable
-
-import numpy as np
 
 from firmware.messages import Verdict
 from hw.ports import U8, StreamFormat
@@ -41,10 +38,14 @@ class Frame:
 
 
 class FramePool:
-    """At most `capacity` frames of one format. Buffers are made when first needed and kept until the end."""
+    """At most `capacity` frames of one format. Buffers are made when first needed and kept until the end.
 
-    def __init__(self, fmt: StreamFormat, capacity: int) -> None:
+    `allocate` gives flat memory of so many bytes: where the kernels can reach it.
+    """
+
+    def __init__(self, fmt: StreamFormat, capacity: int, allocate: Callable[[int], U8]) -> None:
         self.capacity = capacity
+        self._allocate = allocate
         self._fmt = fmt
         self._free: list[Frame] = []
         self._made = 0
@@ -87,7 +88,5 @@ class FramePool:
             return self._made - len(self._free)
 
     def _make(self) -> Frame:
-        # An anonymous mapping starts on a page, and so can be registered for a GPU later.
-        memory = mmap.mmap(-1, self._fmt.frame_bytes)
-        data: U8 = np.frombuffer(memory, dtype=np.uint8)
+        data = self._allocate(self._fmt.frame_bytes)
         return Frame(self, data, self._fmt.coded_width, self._fmt.coded_height)

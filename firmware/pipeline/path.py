@@ -17,11 +17,11 @@ from firmware.pipeline.grid import ConstantRate
 from firmware.pipeline.lookout import Lookout
 from firmware.pipeline.output import Output
 from firmware.pipeline.picture_watch import PictureWatch
-from firmware.pipeline.redact import fill_frame, fill_regions
+from firmware.pipeline.redact import Painter
 from firmware.pipeline.spell import Spell
 from firmware.pipeline.stats import Stats, rss_bytes
 from firmware.pipeline.zones import ZonePlan
-from hw.ports import EndOfStream, FrameSource, StreamFormat
+from hw.ports import EndOfStream, FrameSource, FrameTime, Kernels, StreamFormat
 
 PROGRESS_EVERY_S = 0.25
 STALE_NS = 150_000_000
@@ -43,13 +43,15 @@ class FramePath:
     """Runs until the source ends, `stop` is called, or a named fault."""
 
     def __init__(self, cfg: Configure, source: FrameSource, fmt: StreamFormat, line: DelayLine, lookout: Lookout,
-                 output: Output, tell: Callable[[Alert | Progress], None], grid: ConstantRate | None) -> None:
+                 output: Output, tell: Callable[[Alert | Progress], None], grid: ConstantRate | None,
+                 kernels: Kernels) -> None:
         self._source, self._fmt, self._line, self._lookout = source, fmt, line, lookout
         self._output, self._tell, self._grid = output, tell, grid
         self._lost_after_ns = round(cfg.source.lost_after_s * 1e9)
         self._max_ns = round(cfg.max_seconds * 1e9)
         interval_s = max(cfg.detect.face_interval_s, cfg.detect.text_interval_s)
-        self._pool = FramePool(fmt, pool_capacity(fmt, cfg.detect.delay_s, interval_s))
+        self._pool = FramePool(fmt, pool_capacity(fmt, cfg.detect.delay_s, interval_s), kernels.allocate)
+        self._painter = Painter(kernels, cfg.fill)
         self._zones = ZonePlan(cfg.zones, fmt.coded_width, fmt.coded_height)
         self._watch = PictureWatch() if fmt.live else None
         self.stats = Stats()
@@ -153,10 +155,11 @@ class FramePath:
         # No picture is taken after it has come: a camera's clock that runs ahead must not hold up the delay line.
         frame.pts_ns = min(taken.pts_ns, now_ns) if live else taken.pts_ns
         frame.duration_ns = taken.duration_ns
-        self._admit(frame, taken.dropped_before, now_ns)
+        self._admit(frame, taken, now_ns)
         return True
 
-    def _admit(self, frame: Frame, dropped: int, now_ns: int) -> None:
+    def _admit(self, frame: Frame, taken: FrameTime, now_ns: int) -> None:
+        dropped = taken.dropped_before
         if self._first_pts_ns < 0:
             self._first_pts_ns = frame.pts_ns
             dropped = 0  # nothing is lost before the beginning
@@ -168,8 +171,8 @@ class FramePath:
         self.stats.frames_dropped += dropped
         self._note(self._dropping, dropped)
         started = time.perf_counter()
-        if self._watch is not None:
-            for alert in self._watch.look(frame.y, frame.pts_ns):
+        if self._watch is not None and taken.stats is not None:
+            for alert in self._watch.look(taken.stats, frame.pts_ns):
                 self._tell(alert)
         before = self._line.newest
         self._line.push(frame)
@@ -219,11 +222,11 @@ class FramePath:
         if not reason:
             try:
                 planned = self._zones.planned(self._lookout.regions_at(frame.pts_ns))
-                regions = fill_regions(frame.y, frame.uv, planned)
+                regions = self._painter.fill_regions(frame.y, frame.uv, planned)
             except Exception:  # whatever goes wrong while planning or painting: never a clear frame
                 reason = "bad-detection"
         if reason:
-            fill_frame(frame.y, frame.uv)
+            self._painter.fill_frame(frame.y, frame.uv)
             frame.verdict = Verdict(frame.pts_ns, "blanked", 0, reason)
             self.stats.frames_blanked += 1
         else:

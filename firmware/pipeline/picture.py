@@ -1,86 +1,85 @@
-"""From a decoded picture to NV12 rows in a caller's buffer: what must be converted first, and the one copy."""
+"""From a decoded picture to NV12 in a caller's buffer: which pictures the kernels take, and the one pass."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
 from firmware.errors import FormatChanged, MediaUnreadable
-from hw.ports import U8
+from firmware.kernels.types import Matrix, PictureStats, PixelFormat, Range, SourcePicture
+from hw.ports import U8, Kernels
 
-SD_HEIGHT = 576  # up to here untagged video is BT.601, above it BT.709 (ITU-R BT.601-7, BT.709-6)
-_DIRECT = ("I420", "NV12")
+SD_LINES = 576  # up to here untagged video is BT.601, above it BT.709 (ITU-R BT.601-7, BT.709-6)
+_FORMATS: dict[str, PixelFormat] = {"I420": "I420", "NV12": "NV12", "UYVY": "UYVY", "YUY2": "YUYV", "RGB": "RGB8"}
+_MATRICES: dict[str, Matrix] = {"3": "bt709", "4": "bt601", "6": "bt2020"}  # GstVideoColorMatrix
+_NAMED: dict[str, tuple[Range, Matrix]] = {
+    "bt709": ("limited", "bt709"), "bt601": ("limited", "bt601"), "bt2020": ("limited", "bt2020"),
+}
+_FULL_RANGE = "1"  # GstVideoColorRange
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the planes of a decoded picture lie: format, visible size, and per plane offset and bytes per row."""
+    """Where the planes of a decoded picture lie, and how its colours are coded.
 
-    format: str
+    `width` and `height` are the visible size; per plane an offset and the bytes from row to row.
+    """
+
+    format: PixelFormat
     width: int
     height: int
     offsets: tuple[int, ...]
     strides: tuple[int, ...]
+    range: Range = "limited"
+    matrix: Matrix = "bt709"
 
 
-def needs_conversion(pixel_format: str, colorimetry: str | None, height: int) -> bool:
-    """Whether a decoded picture must pass a converter to become limited BT.709.
+def colour_of(pixel_format: str, colorimetry: str | None, lines: int) -> tuple[Range, Matrix] | None:
+    """How a decoded picture's colours are coded; None when the kernels do not take such a picture as it is.
 
-    `colorimetry` is GStreamer's "range:matrix:transfer:primaries" or a known name, None when the stream is untagged.
-    A picture that is already 8-bit 4:2:0, limited, BT.709 is copied bit by bit.
+    `pixel_format` is GStreamer's name; `colorimetry` its "range:matrix:transfer:primaries" or a known name, None when
+    the stream is untagged. `lines` is the height as it was coded, before it is turned upright.
     """
-    if pixel_format not in _DIRECT:
-        return True
+    if pixel_format not in _FORMATS:
+        return None
+    if pixel_format == "RGB":
+        return ("limited" if (colorimetry or "").startswith("2:") else "full"), "bt709"
+    untagged: Matrix = "bt601" if lines <= SD_LINES else "bt709"
     if colorimetry is None:
-        return height <= SD_HEIGHT
-    if colorimetry == "bt709":
-        return False
+        return "limited", untagged
     parts = colorimetry.split(":")
     if len(parts) != 4:
-        return True  # a name other than bt709: bt601, bt2020, smpte240m, sRGB
-    video_range, matrix = parts[0], parts[1]
-    if video_range == "1":
-        return True
-    return not (matrix == "3" or (matrix == "0" and height > SD_HEIGHT))
+        return _NAMED.get(colorimetry)  # None for another name: smpte240m, sRGB, bt2100-pq
+    matrix = untagged if parts[1] == "0" else _MATRICES.get(parts[1])
+    return None if matrix is None else ("full" if parts[0] == _FULL_RANGE else "limited", matrix)
 
 
-def copy_nv12(planes: U8, layout: Layout, into: U8) -> None:
-    """Copy an I420 or NV12 picture of `layout` into `into`: flat NV12 rounded up to even, edges repeated.
+def ingest(kernels: Kernels, planes: U8, layout: Layout, into: U8) -> PictureStats:
+    """Convert a picture of `layout` into `into`: flat NV12, limited BT.709, rounded up to even, edges repeated.
 
     Raises FormatChanged when the picture does not fill `into`, MediaUnreadable when `planes` is too short.
     """
-    width, height = layout.width, layout.height
-    coded_width, coded_height = width + (width & 1), height + (height & 1)
-    if into.size != coded_width * coded_height * 3 // 2:
-        raise FormatChanged(f"The picture is now {width}x{height}")
-    rows, columns = coded_height // 2, coded_width // 2
-    luma = into[: coded_width * coded_height].reshape(coded_height, coded_width)
-    chroma = into[coded_width * coded_height :].reshape(rows, columns, 2)
-    source = _plane(planes, layout, 0, height, width)
-    if width == coded_width and height == coded_height:
-        np.copyto(luma, source)
-    else:
-        luma[:height, :width] = source
-        luma[:height, width:] = luma[:height, width - 1 : width]
-        luma[height:] = luma[height - 1]
-    if layout.format == "NV12":
-        np.copyto(chroma, _plane(planes, layout, 1, rows, 2 * columns).reshape(rows, columns, 2))
-    else:
-        u, v = _plane(planes, layout, 1, rows, columns), _plane(planes, layout, 2, rows, columns)
-        cv2.merge([u, v], chroma)
+    width, height = layout.width + (layout.width & 1), layout.height + (layout.height & 1)
+    if into.size != width * height * 3 // 2:
+        raise FormatChanged(f"The picture is now {layout.width}x{layout.height}")
+    y, uv = into[: width * height].reshape(height, width), into[width * height :].reshape(height // 2, width // 2, 2)
+    source = SourcePicture(planes, layout.format, layout.width, layout.height, layout.offsets, layout.strides,
+                           layout.range, layout.matrix)
+    try:
+        return kernels.ingest(source, y, uv)
+    except ValueError as error:
+        raise MediaUnreadable(f"A decoded picture is not what its format says: {error}") from None
 
 
-def _plane(planes: U8, layout: Layout, index: int, rows: int, row_bytes: int) -> U8:
-    offset, stride = layout.offsets[index], layout.strides[index]
-    if stride < row_bytes or offset + stride * (rows - 1) + row_bytes > planes.size:
-        raise MediaUnreadable("A decoded picture is shorter than its size says")
-    return np.lib.stride_tricks.as_strided(planes[offset:], (rows, row_bytes), (stride, 1), writeable=False)
+def layout_of(pixel_format: str, colorimetry: str | None, lines: int, width: int, height: int, offsets: Sequence[int],
+              strides: Sequence[int]) -> Layout:
+    """A layout from GStreamer's words and its per-plane lists (which have room for four planes).
 
-
-def layout_of(pixel_format: str, width: int, height: int, offsets: Sequence[int], strides: Sequence[int]) -> Layout:
-    """A layout from GStreamer's per-plane lists (which have room for four planes)."""
-    count = 3 if pixel_format == "I420" else 2
-    return Layout(pixel_format, width, height, tuple(offsets[:count]), tuple(strides[:count]))
+    Raises MediaUnreadable for a picture that the kernels do not take.
+    """
+    colour = colour_of(pixel_format, colorimetry, lines)
+    if colour is None:
+        raise MediaUnreadable(f"Pictures of format {pixel_format} with colorimetry {colorimetry} cannot be taken in")
+    kind = _FORMATS[pixel_format]
+    count = {"NV12": 2, "I420": 3}.get(kind, 1)
+    return Layout(kind, width, height, tuple(offsets[:count]), tuple(strides[:count]), *colour)

@@ -16,6 +16,7 @@ from typing import Any
 from firmware import log
 from firmware.errors import PipelineDied, ScrubcamError
 from firmware.ipc import Channel, ChannelClosed
+from firmware.kernels.open import open_kernels
 from firmware.messages import (
     Alert,
     Configure,
@@ -121,7 +122,8 @@ class _Run:
     def _build(self) -> FramePath:
         cfg = self._cfg
         sound = cfg.sound.enabled and cfg.sound_allowed
-        self._source = open_source(cfg.source, sound, cfg.sound.device)
+        kernels = open_kernels(cfg.kernels)
+        self._source = open_source(cfg.source, sound, cfg.sound.device, kernels=kernels)
         fmt = self._source.open()
         if not sound:
             fmt = StreamFormat(fmt.width, fmt.height, fmt.rate, fmt.live, total_frames=fmt.total_frames)
@@ -145,7 +147,9 @@ class _Run:
         )
         self._output.open()
         line = DelayLine(gate, delay_ns, live=fmt.live)
-        self._path = FramePath(cfg, self._source, fmt, line, self._lookout, self._output, self._tell, grid)
+        self._path = FramePath(
+            cfg, self._source, fmt, line, self._lookout, self._output, self._tell, grid, kernels
+        )
         return self._path
 
     def _rate(self, fmt: StreamFormat) -> tuple[ConstantRate | None, Fraction]:

@@ -13,15 +13,16 @@ from firmware.errors import MediaUnreadable, ScrubcamError, SourceMissing
 from firmware.pipeline.container import cut_short, lacks_index, varies
 from firmware.pipeline.gst import Gst, init, make
 from firmware.pipeline.source_gst import GstSource
-from hw.ports import FrameSource
+from hw.ports import FrameSource, Kernels
 
 RTSP_LATENCY_MS = 0  # over TCP nothing comes out of order, so nothing need wait
 FFMPEG_SLICE_THREADS = 2
 RTSP_OVER_TCP = 4  # GstRTSPLowerTrans: a lost UDP packet would be a lost frame
 
 
-def open_source(cfg: config.Source, sound: bool, sound_device: str = "") -> FrameSource:
+def open_source(cfg: config.Source, sound: bool, sound_device: str = "", *, kernels: Kernels) -> FrameSource:
     """The source for `cfg.uri`, not yet opened. `sound_device` is a GStreamer description of a live microphone.
+    `kernels` take its pictures in.
 
     Raises SourceMissing when there is no such device or file, MediaUnreadable for an empty one.
     """
@@ -32,12 +33,12 @@ def open_source(cfg: config.Source, sound: bool, sound_device: str = "") -> Fram
         return SceneSource.from_config(cfg)
     if uri.startswith(("rtsp://", "rtsps://")):
         return GstSource(_without_password(uri), partial(_rtsp_head, uri), live=True, sound=sound,
-                         sound_head=sound_device, lost_after_s=cfg.lost_after_s, explain=_explain_live)
+                         sound_head=sound_device, lost_after_s=cfg.lost_after_s, explain=_explain_live, kernels=kernels)
     path = uri[len("file://"):] if uri.startswith("file://") else uri
     mode = _mode_of(path)
     if stat.S_ISCHR(mode):
         return GstSource(path, partial(_v4l2_head, path, cfg), live=True, sound=sound and bool(sound_device),
-                         sound_head=sound_device, lost_after_s=cfg.lost_after_s, explain=_explain_live)
+                         sound_head=sound_device, lost_after_s=cfg.lost_after_s, explain=_explain_live, kernels=kernels)
     if not stat.S_ISREG(mode):
         raise SourceMissing(f"{path} is not a file or a video device", meaning="Nothing is recorded",
                             todo="give a video file, /dev/videoN, rtsp://... or scene://")
@@ -48,7 +49,7 @@ def open_source(cfg: config.Source, sound: bool, sound_device: str = "") -> Fram
         raise MediaUnreadable(f"{path} has no index: it was cut short or never finished", meaning="Nothing is recorded",
                               todo="copy it again, or repair it first")
     return GstSource(path, partial(_file_head, path), live=False, sound=sound, why_cut=partial(cut_short, path),
-                     varies=partial(varies, path))
+                     varies=partial(varies, path), kernels=kernels)
 
 
 def _mode_of(path: str) -> int:

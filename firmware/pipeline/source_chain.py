@@ -6,16 +6,17 @@ import itertools
 from typing import Any
 
 from firmware.pipeline.gst import Gst, GstVideo, make
-from firmware.pipeline.picture import needs_conversion
+from firmware.pipeline.picture import colour_of
 
 SOUND_RATE_HZ = 48_000
 
 
 def video_elements(structure: Any) -> list[Any]:
-    """For decoded pictures with caps `structure`: a converter only where one is needed, and upright by their tag."""
+    """For decoded pictures with caps `structure`: a converter only where the kernels do not take them as they are, and
+    upright by their tag."""
     elements: list[Any] = []
-    height = structure.get_int("height")[1]
-    if needs_conversion(structure.get_string("format") or "", structure.get_string("colorimetry"), height):
+    lines = structure.get_int("height")[1]
+    if colour_of(structure.get_string("format") or "", structure.get_string("colorimetry"), lines) is None:
         elements += [
             make("queue", max_size_buffers=4, max_size_bytes=0, max_size_time=0),
             make("videoconvert", n_threads=2),

@@ -9,16 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from firmware.errors import FormatChanged, MediaUnreadable, NoVideo, PartMissing, ScrubcamError, SourceLost
+from firmware.kernels.types import PictureStats
 from firmware.pipeline.gst import Gst, GstApp, GstVideo, error_of, init, make, mapped
-from firmware.pipeline.picture import Layout, copy_nv12, layout_of
+from firmware.pipeline.picture import Layout, ingest, layout_of
 from firmware.pipeline.source_chain import SOUND_RATE_HZ, link_chain, sample_sink, sound_elements, video_elements
-from hw.ports import U8, EndOfStream, FrameTime, SoundChunk, StreamFormat
+from hw.ports import U8, EndOfStream, FrameTime, Kernels, SoundChunk, StreamFormat
 
 _ = GstApp  # imported for its AppSink methods
 
@@ -43,10 +45,10 @@ class GstSource:
 
     def __init__(self, name: str, make_head: Any, *, live: bool, sound: bool, sound_head: str = "",
                  lost_after_s: float = 1.5, explain: Any = None, why_cut: Any = None,
-                 varies: Any = None) -> None:
+                 varies: Any = None, kernels: Kernels) -> None:
         self._name, self._make_head, self._live, self._sound = name, make_head, live, sound
         self._sound_head, self._lost_after_s, self._explain = sound_head, lost_after_s, explain
-        self._why_cut, self._varies = why_cut, varies
+        self._why_cut, self._varies, self._kernels = why_cut, varies, kernels
         self._pipeline: Any = None
         self._video_sink: Any = None
         self._sound_sink: Any = None
@@ -59,6 +61,7 @@ class GstSource:
         self._format: StreamFormat | None = None
         self._caps: Any = None
         self._layout: Layout | None = None
+        self._lines = 0
         self._channels = 2
         self._chunks: list[SoundChunk] = []
         self._last_pts_ns = -1
@@ -131,7 +134,8 @@ class GstSource:
 
     def _read_caps(self, caps: Any) -> Layout:
         info = GstVideo.VideoInfo.new_from_caps(caps)
-        return layout_of(info.finfo.name, info.width, info.height, info.offset, info.stride)
+        colorimetry = caps.get_structure(0).get_string("colorimetry")
+        return layout_of(info.finfo.name, colorimetry, self._lines, info.width, info.height, info.offset, info.stride)
 
     # ---- building, on GStreamer's threads -------------------------------------------------------------
 
@@ -150,6 +154,7 @@ class GstSource:
         if kind.startswith("video/x-raw") and self._video_sink is not None:
             self._more_video = self._format is not None
         if kind.startswith("video/x-raw") and self._video_sink is None:
+            self._lines = structure.get_int("height")[1]
             self._video_sink = link_chain(
                 self._pipeline, pad, video_elements(structure), sample_sink(AHEAD_FRAMES, drop=self._live)
             )
@@ -195,10 +200,11 @@ class GstSource:
         meta = GstVideo.buffer_get_video_meta(buffer)
         layout = self._layout
         if meta is not None:
-            layout = layout_of(layout.format, layout.width, layout.height, meta.offset, meta.stride)
+            count = len(layout.offsets)
+            layout = replace(layout, offsets=tuple(meta.offset[:count]), strides=tuple(meta.stride[:count]))
         with mapped(buffer) as planes:
-            copy_nv12(planes, layout, into)
-        return self._time_of(sample, buffer)
+            stats = ingest(self._kernels, planes, layout, into)
+        return self._time_of(sample, buffer, stats)
 
     def _next_sample(self, timeout_s: float) -> Any:
         if self._pending is not None:
@@ -244,18 +250,17 @@ class GstSource:
 
     def _accept(self, caps: Any) -> None:
         """Changed caps are fine as long as the pixels lie as before."""
-        layout = self._read_caps(caps)
-        if layout != self._layout:
-            old = self._layout
-            assert old is not None
+        layout, old = self._read_caps(caps), self._layout
+        assert old is not None
+        if replace(layout, range=old.range, matrix=old.matrix) != old:
             raise FormatChanged(
                 f"The picture of {self._name} changed from {old.width}x{old.height} {old.format} "
                 f"to {layout.width}x{layout.height} {layout.format}",
                 meaning="The recording ends here; everything before is kept", todo="start a new recording",
             )
-        self._caps = caps
+        self._caps, self._layout = caps, layout
 
-    def _time_of(self, sample: Any, buffer: Any) -> FrameTime:
+    def _time_of(self, sample: Any, buffer: Any, stats: PictureStats) -> FrameTime:
         pts_ns = self._clock_time(sample, buffer.pts)
         if pts_ns is None:
             pts_ns = self._last_pts_ns + self._period_ns if self._last_pts_ns >= 0 else 0
@@ -267,7 +272,7 @@ class GstSource:
             elif self._live:
                 dropped = max(0, round((pts_ns - self._last_pts_ns) / self._period_ns) - 1)
         self._last_pts_ns = pts_ns
-        return FrameTime(pts_ns, duration_ns, dropped)
+        return FrameTime(pts_ns, duration_ns, dropped, stats)
 
     def _clock_time(self, sample: Any, pts: int) -> int | None:
         if pts == Gst.CLOCK_TIME_NONE:

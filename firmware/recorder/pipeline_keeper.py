@@ -79,7 +79,8 @@ class PipelineKeeper:
         cfg, now = self._cfg, self._clock.monotonic_ns()
         configure = Configure(
             source=cfg.source, encode=cfg.encode, sound=cfg.sound, detect=cfg.detect,
-            models_dir=cfg.paths.models_dir, sound_allowed=sound_allowed, zones=cfg.zones,
+            models_dir=cfg.paths.models_dir, sound_allowed=sound_allowed,
+            zones=cfg.zones, kernels=cfg.kernels, fill=cfg.fill,
         )
         self._guard.paused_since(now) if paused else self._guard.resumed(now)
         self._unborn = ""

@@ -82,7 +82,8 @@ def record(
     configure = Configure(
         source=replace(cfg.source, uri=source_uri), encode=cfg.encode, sound=cfg.sound, detect=cfg.detect,
         models_dir=cfg.paths.models_dir, sound_allowed=consent.audio, max_seconds=seconds,
-        replay_detections=replay_detections, record_detections=save_detections, zones=cfg.zones,
+        replay_detections=replay_detections, record_detections=save_detections,
+        zones=cfg.zones, kernels=cfg.kernels, fill=cfg.fill,
     )
     items = pictures(
         configure, lambda: stop_event.is_set() or run.must_stop,

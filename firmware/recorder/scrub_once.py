@@ -69,7 +69,8 @@ def scrub(
                           todo="choose another name for the report")
     configure = Configure(
         source=replace(cfg.source, uri=str(in_path)), encode=cfg.encode, sound=replace(cfg.sound, enabled=keep_audio),
-        detect=cfg.detect, models_dir=cfg.paths.models_dir, sound_allowed=keep_audio, zones=cfg.zones,
+        detect=cfg.detect, models_dir=cfg.paths.models_dir, sound_allowed=keep_audio,
+        zones=cfg.zones, kernels=cfg.kernels, fill=cfg.fill,
     )
     run = _Run(on_progress, stop_event)
     items = pictures(configure, lambda: False, run.progress)

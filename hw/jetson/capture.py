@@ -1,4 +1,4 @@
-"""A camera or grabber through jetson-utils on a Jetson: raw NV12 frames as they come. It must not convert nor scrub."""
+"""A camera or grabber through jetson-utils on a Jetson: raw NV12 frames, taken in by the kernels. It must not scrub."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from firmware.errors import FormatChanged, SourceLost, SourceMissing
+from firmware.pipeline.picture import Layout, ingest
 from hw.jetson.vendor_video import load_jetson_utils
-from hw.ports import U8, FrameTime, SoundChunk, StreamFormat
+from hw.ports import U8, FrameTime, Kernels, SoundChunk, StreamFormat
 
 OPEN_TIMEOUT_S = 5.0
 
@@ -20,14 +21,15 @@ OPEN_TIMEOUT_S = 5.0
 class JetsonCapture:
     """FrameSource over `videoSource`. Raises PartMissing when jetson-utils is absent. Sound does not come this way."""
 
-    def __init__(self, uri: str, *, width: int = 0, height: int = 0, rate_hz: float = 0.0) -> None:
+    def __init__(self, uri: str, kernels: Kernels, *, width: int = 0, height: int = 0, rate_hz: float = 0.0) -> None:
         self._utils = load_jetson_utils()
-        self._uri = uri
+        self._uri, self._kernels = uri, kernels
         asked = {"width": width, "height": height, "framerate": rate_hz}
         self._options = {name: value for name, value in asked.items() if value}
         self._rate = Fraction(rate_hz).limit_denominator(1001)
         self._source: Any = None
         self._format: StreamFormat | None = None
+        self._layout = Layout("NV12", 0, 0, (0, 0), (0, 0))
         self._last_ns = 0
 
     def open(self) -> StreamFormat:
@@ -42,6 +44,8 @@ class JetsonCapture:
         if not image.mapped:
             raise SourceMissing(f"{self._uri} delivers frames that only the GPU can read", todo="use a V4L2 source")
         self._format = StreamFormat(image.width, image.height, self._rate, live=True)
+        width, height = image.width, image.height
+        self._layout = Layout("NV12", width, height, (0, width * height), (width, width))
         return self._format
 
     def read(self, into: U8, timeout_s: float) -> FrameTime | None:
@@ -57,12 +61,12 @@ class JetsonCapture:
         self._utils.cudaDeviceSynchronize()
         # The library's own array view claims three bytes a pixel where NV12 has one and a half, so: the pointer.
         slot = (ctypes.c_uint8 * self._format.frame_bytes).from_address(image.ptr)
-        np.copyto(into, np.ctypeslib.as_array(slot))  # the slot belongs to the library, which reuses it
+        stats = ingest(self._kernels, np.ctypeslib.as_array(slot), self._layout, into)  # the library reuses the slot
         pts_ns = time.monotonic_ns()  # of arrival: its own timestamps' clock differs by source
         frame_ns = round(1e9 / self._rate) if self._rate else 0
         step_ns, self._last_ns = (pts_ns - self._last_ns if self._last_ns else frame_ns), pts_ns
         lost = max(0, round(step_ns / frame_ns) - 1) if frame_ns else 0  # it drops without a count
-        return FrameTime(pts_ns, frame_ns, lost)
+        return FrameTime(pts_ns, frame_ns, lost, stats)
 
     def read_sound(self) -> Sequence[SoundChunk]:
         return ()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from firmware import config
+from firmware.kernels.open import open_kernels
 from firmware.messages import Configure, Verdict
 from firmware.pipeline.delay import DelayLine
 from firmware.pipeline.detect.planner import Planner
@@ -24,10 +25,10 @@ from firmware.pipeline.detect.types import Detections, Region
 from firmware.pipeline.evidence import EvidenceGate
 from firmware.pipeline.lookout import Lookout
 from firmware.pipeline.path import FramePath
-from firmware.pipeline.picture import Layout, copy_nv12
+from firmware.pipeline.picture import Layout, ingest
 from firmware.pipeline.replay import DetectionLog
 from firmware.pipeline.seats import take_seats
-from hw.ports import U8, EndOfStream, FrameTime, SoundChunk, StreamFormat
+from hw.ports import U8, EndOfStream, FrameTime, Kernels, SoundChunk, StreamFormat
 from hw.sim.scene import SceneSource
 
 PICTURES = 8
@@ -39,7 +40,8 @@ _NS = 1_000_000_000
 class MemorySource:
     """A camera whose I420 pictures lie in memory already: what remains is the one copy into the pool."""
 
-    def __init__(self, width: int, height: int, frames: int) -> None:
+    def __init__(self, width: int, height: int, frames: int, kernels: Kernels) -> None:
+        self._kernels = kernels
         self._format = StreamFormat(width, height, RATE, live=False, total_frames=frames)
         self._layout = Layout(
             "I420", width, height, (0, width * height, width * height * 5 // 4), (width, width // 2, width // 2)
@@ -66,7 +68,7 @@ class MemorySource:
     def read(self, into: U8, timeout_s: float) -> FrameTime | None:
         if self._next == self._format.total_frames:
             raise EndOfStream
-        copy_nv12(self._pictures[self._next % PICTURES], self._layout, into)
+        ingest(self._kernels, self._pictures[self._next % PICTURES], self._layout, into)
         pts_ns = int(self._next * _NS / RATE)
         self._next += 1
         return FrameTime(pts_ns, int(_NS / RATE))
@@ -121,7 +123,8 @@ def write_detections(path: str, kinds: Sequence[str], width: int, height: int, f
 
 def run(width: int, height: int, frames: int) -> dict[str, Any]:
     """Frames per second of wall time, processor time a frame, frames filled whole, busy seconds by stage."""
-    source = MemorySource(width, height, frames)
+    kernels = open_kernels(config.Kernels())
+    source = MemorySource(width, height, frames, kernels)
     fmt = source.open()
     delay_ns = round(config.Detect().delay_s * _NS)
     with tempfile.NamedTemporaryFile(suffix=".detections") as replay:
@@ -134,7 +137,7 @@ def run(width: int, height: int, frames: int) -> dict[str, Any]:
                       hang_timeout_ns=10 * _NS, alert=lambda _alert: None)
     output = NullOutput()
     path = FramePath(configure, source, fmt, DelayLine(gate, delay_ns, live=False), lookout,
-                     output, lambda _message: None, None)  # type: ignore[arg-type]
+                     output, lambda _message: None, None, kernels)  # type: ignore[arg-type]
     before = resource.getrusage(resource.RUSAGE_SELF)
     began = time.perf_counter()
     path.run(lambda: None)

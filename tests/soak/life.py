@@ -12,6 +12,7 @@ from unittest import mock
 
 from firmware import config
 from firmware.errors import FormatChanged, MediaUnreadable, PartMissing, PipelineDied, SourceLost
+from firmware.kernels.open import open_kernels
 from firmware.messages import Alert, Configure
 from firmware.pipeline import path as frame_path
 from firmware.pipeline.delay import DelayLine
@@ -90,7 +91,8 @@ def live_one(seed: int, tally: Tally, most_frames: int) -> None:
     with mock.patch.object(frame_path, "time", clock), mock.patch.object(frame_path, "PROGRESS_EVERY_S", 1e9):
         line = DelayLine(gate, delay_ns, live=live)
         path = FramePath(configure, source, source.open(), line, lookout, judge,  # type: ignore[arg-type]
-                         lambda news: alerts.append(news.code) if isinstance(news, Alert) else None, None)
+                         lambda news: alerts.append(news.code) if isinstance(news, Alert) else None, None,
+                         open_kernels(config.Kernels(threads=1)))
         judge.paused = lambda: path.paused
         began_ns = clock.now_ns
         try:
