@@ -15,7 +15,7 @@ from firmware.evaluate.dataset import Box, LabelledClip, LabelledFrame, Target
 from firmware.evaluate.judge import ClipFigures, JudgedBox, JudgedFrame
 from firmware.evaluate.kinds import EDGES_PX, Kind, kind_of, role_of, size_class, size_names
 from firmware.evaluate.page_words import percent
-from firmware.evaluate.tally import Recall, against_goals, by_category, by_size
+from firmware.evaluate.tally import Recall, against_goals, by_category, by_size, by_visibility
 from firmware.evaluate.worst import worst_false_fills, worst_misses
 
 SIDE = 96
@@ -201,10 +201,23 @@ def test_no_box_is_lost_or_counted_twice(clips: list[ClipFigures]) -> None:
     assert (sum(row.recall.boxes for row in categories), sum(row.recall.leaks for row in categories)) == (boxes, leaks)
     sizes = [recall for row in by_size(clips) for _, recall in row.classes]
     assert (sum(recall.boxes for recall in sizes), sum(recall.leaks for recall in sizes)) == (boxes, leaks)
+    assert by_visibility(clips) == []  # all is in view there
     assert sum(row.clips for row in categories) == len(clips)
     for row in categories:
         mine = [clip.false_area for clip in clips if clip.category == row.category]
         assert row.false_area == pytest.approx(sum(mine) / len(mine))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30))
+def test_each_box_has_one_class_of_how_much_is_in_view(found: list[tuple[float, bool]]) -> None:
+    clip = ClipFigures("moving/a.mp4", "moving")
+    clip.boxes = [JudgedBox(0, n, "face", "moving", 50, part, 0, leaks) for n, (part, leaks) in enumerate(found)]
+    rows = by_visibility([clip])
+    assert bool(rows) == any(part < 1 for part, _ in found)
+    for row in rows:
+        assert sum(recall.boxes for _, recall in row.classes) == len(found)
+        assert sum(recall.leaks for _, recall in row.classes) == clip.leaks
+        assert row.classes[-1][1].boxes == sum(part == 1 for part, _ in found)
 
 
 @given(clips_of_any_kind)

@@ -21,7 +21,10 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 _PARTS = ("firmware", "hw", "cuda")
 _NOT_MAKING_PIXELS = ("firmware/evaluate/", "firmware/cli/", "firmware/demo/", "firmware/fleet/", "hw/sim/")
 _SUFFIXES = {".py", ".lock", ".so", ".fatbin", ".cu", ".cuh", ".cpp", ".h"}
-_LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "onnx")
+_LIBRARIES = (
+    "numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "openvino", "onnx",
+    "zxing-cpp",
+)
 _NOT_SETTINGS = {"device", "paths", "recorder", "board", "controls", "mqtt"}  # nothing there changes a pixel
 _MB = 1024 * 1024
 
@@ -54,7 +57,7 @@ def identify(cfg: Config) -> Identity:
     """Look at the installed code, its libraries, and the models of `cfg`."""
     settings = {name: values for name, values in msgspec.to_builtins(cfg).items() if name not in _NOT_SETTINGS}
     settings["source"].pop("uri", None)
-    libraries = {name: _version(name) for name in _LIBRARIES}
+    libraries = {name: version for name in _LIBRARIES if (version := _version(name))}
     init()
     libraries["GStreamer"] = ".".join(map(str, Gst.version()[:3]))
     libraries["Python"] = platform.python_version()
@@ -105,7 +108,7 @@ def _version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "not installed"
+        return ""
 
 
 def _processor() -> str:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from firmware.evaluate.chart import recall_chart
-from firmware.evaluate.page_details import clip_table, failure_section, made_section, speed_section
+from firmware.evaluate.page_details import clip_table, failure_section, made_section, speed_section, view_section
 from firmware.evaluate.page_style import STYLE
 from firmware.evaluate.page_words import counted, percent, pill, table
 from firmware.evaluate.words import JUDGED, NO_PICTURES, NOT_COVERED, PICTURES_WARNING, lines
@@ -34,6 +34,7 @@ def make_page(report: Report, miss_pictures: Sequence[str], fill_pictures: Seque
         _goals(report),
         _categories(report),
         _charts(report),
+        view_section(report),
         _misses(report, miss_pictures),
         _false_fills(report, fill_pictures),
         speed_section(report),
@@ -48,7 +49,9 @@ def make_page(report: Report, miss_pictures: Sequence[str], fill_pictures: Seque
 def _head(report: Report, shown: bool) -> str:
     counts = report["counts"]
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(report["made_unix_s"]))
-    made = escape(f'{report["made_by"]["software"]}, profile {report["made_by"]["settings"]["detect"]["profile"]}')
+    made = escape(report["made_by"]["software"])
+    if not report["given_outputs"]:
+        made += escape(f", profile {report['made_by']['settings']['detect']['profile']}")
     boxes = counted(counts["boxes"], "marked face, word or code", "marked faces, words and codes")
     leaks = counted(counts["leaks"], "of them still shows", "of them still show")
     text = PICTURES_WARNING if shown else NO_PICTURES
@@ -63,8 +66,9 @@ def _head(report: Report, shown: bool) -> str:
                      "clips were not reached.</p>")
     if counts["left_out"]:
         parts.append(f'<p class="note">A part of the set, as asked: {counts["left_out"]} clips were left out.</p>')
-    if report["outputs"] != "made by scrubcam scrub's own path":
-        parts.append('<p class="note">The judged films were given; they were not made in this run.</p>')
+    if report["given_outputs"]:
+        parts.append('<p class="note">The judged films were given; they were not made in this run, and nothing below '
+                     "about software, models and settings is about them.</p>")
     if report["made_by"]["changed_during_the_run"]:
         parts.append('<p class="note">The software changed while this ran: outputs may be by different versions.</p>')
     parts.append(failure_section(report))
@@ -156,8 +160,9 @@ def _misses(report: Report, pictures: Sequence[str]) -> str:
         f"{percent(miss['still_seen'], 0)} still to be seen, {counted(miss['frames_in_a_row'], 'frame')} in a row"
         for miss in misses
     ]
-    return (f"<h2>Worst misses</h2><p>First the input, then the output. {counted(len(misses), 'case')} of "
-            f"{report['counts']['leaks']} leaking boxes: the longest, then those that show most, from each category. "
+    return (f"<h2>Worst misses</h2><p>First the input, then the output. {len(misses)} of "
+            f"{counted(report['counts']['leaks'], 'leaking box', 'leaking boxes')}, from each category: the longest, "
+            "then those that show most. "
             "All are in report.json.</p>") + _sheet(told, pictures, "sheet")
 
 

@@ -20,6 +20,20 @@ def failure_section(report: Report) -> str:
             f"{'is' if len(failures) == 1 else 'are'} in no average:<ul>{items}</ul></div>")
 
 
+def view_section(report: Report) -> str:
+    """Recall by how much of a thing is in the picture; empty where the set does not say."""
+    rows = [
+        [escape(row["name"]), *(
+            f'{percent(one["value"])} <span class="soft">of {one["boxes"]}</span>' if one["boxes"] else "-"
+            for one in row["classes"]
+        )] for row in report["in_view"]
+    ]
+    if not rows:
+        return ""
+    head = ["", *(escape(one["class"]) for one in report["in_view"][0]["classes"])]
+    return "<h2>Covered, by how much is in view</h2>" + table(head, rows, range(1, 5))
+
+
 def speed_section(report: Report) -> str:
     """Frames per second and processor seconds a frame, by category and in all."""
     rows = [

@@ -24,7 +24,7 @@ td.wide { overflow-wrap: anywhere; }
 .met { background: #e1f3e8; color: var(--good); } .missed { background: #fbe3e0; color: var(--bad); }
 .open { background: #fbf0d9; color: var(--open); } .none { background: #eceff2; color: var(--soft); }
 .off { color: var(--bad); font-weight: 600; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 14px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 14px; }
 .card, figure { background: #fff; border: 1px solid var(--line); padding: 10px; margin: 0; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(255px, 1fr)); gap: 10px; align-items: start; }
 .sheet.large { grid-template-columns: repeat(auto-fill, minmax(480px, 1fr)); }

@@ -12,7 +12,7 @@ from firmware.evaluate.identity import Identity
 from firmware.evaluate.judge import ClipFigures
 from firmware.evaluate.kinds import ROLE_NAMES
 from firmware.evaluate.run import ClipResult, Plan
-from firmware.evaluate.tally import GoalResult, Recall, SizeRow, against_goals, by_category, by_size
+from firmware.evaluate.tally import GoalResult, Recall, SizeRow, against_goals, by_category, by_size, by_visibility
 from firmware.evaluate.words import NOT_COVERED, lines
 from firmware.evaluate.worst import FalseFill, Miss
 
@@ -52,6 +52,7 @@ def make_report(outcome: Outcome, misses: Sequence[Miss], fills: Sequence[FalseF
             for row in by_category(clips, [result.clip for result in failed])
         ],
         "sizes": [_sizes(row) for row in by_size(clips)],
+        "in_view": [_sizes(row) for row in by_visibility(clips)],
         "speed": {**_speed(results), "run_s": round(outcome.seconds, 1), "jobs": plan.jobs},
         "misses": [_miss(miss) for miss in misses],
         "false_fills": [
@@ -60,7 +61,7 @@ def make_report(outcome: Outcome, misses: Sequence[Miss], fills: Sequence[FalseF
         "failures": [{"clip": result.clip.name, "problem": result.problem} for result in failed],
         "not_reached": [clip.name for clip in missing],
         "clips": [_clip(result, result.figures) for result in results if result.figures is not None],
-        "outputs": "given, not made in this run" if plan.given else "made by scrubcam scrub's own path",
+        "given_outputs": plan.given is not None,
         "made_by": {**_identity(plan.identity), "changed_during_the_run": outcome.changed},
         "dataset": {
             "ground_truth_sha256": plan.dataset.truth_sha256, "categories": plan.dataset.categories,

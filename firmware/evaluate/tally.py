@@ -12,6 +12,10 @@ from firmware.evaluate.judge import ClipFigures, JudgedBox, longest_run, roles_o
 from firmware.evaluate.kinds import ROLE_KINDS, ROLE_NAMES, Role, size_class, size_names
 
 Verdict = Literal["met", "missed", "not measured", "incomplete"]
+_IN_VIEW = (
+    ("under a quarter", 0.0, 0.25), ("a quarter to half", 0.25, 0.5), ("half to nearly all", 0.5, 1.0),
+    ("all", 1.0, 2.0),
+)
 _Z_95 = 1.959964  # of the normal distribution, for a two-sided 95 %
 
 
@@ -55,7 +59,7 @@ class CategoryFigures:
 
 @dataclass(frozen=True, slots=True)
 class SizeRow:
-    """Recall of one role by class of height."""
+    """Recall of one role by class: of height, or of how much is in view."""
 
     role: Role
     classes: tuple[tuple[str, Recall], ...]
@@ -128,6 +132,18 @@ def by_size(clips: Sequence[ClipFigures]) -> list[SizeRow]:
                 for number, name in enumerate(size_names(kind))
             ]
             rows.append(SizeRow(role, tuple(classes)))
+    return rows
+
+
+def by_visibility(clips: Sequence[ClipFigures]) -> list[SizeRow]:
+    """Recall by how much of a thing is in view, for each role of which the set says that some are not wholly so."""
+    rows = []
+    for role in ROLE_NAMES:
+        mine = [box for clip in clips for box in clip.boxes if box.role == role]
+        if any(box.visible < 1 for box in mine):
+            rows.append(SizeRow(role, tuple(
+                (name, _recall([box for box in mine if low <= box.visible < high])) for name, low, high in _IN_VIEW
+            )))
     return rows
 
 
