@@ -69,8 +69,11 @@ class Detect(Struct, forbid_unknown_fields=True, frozen=True):
     profile: Literal["live", "thorough"] = "live"
     faces: bool = True
     text: bool = True
+    codes: bool = True
+    """Linear codes (bars) and matrix codes (QR, DataMatrix), also those that cannot be read."""
     face_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.2
     text_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.3
+    code_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.3
     face_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.65
     """Least sum of the two face networks' scores, 0 to 2, for a face. Lower covers more, and more that is none."""
     text_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.3
@@ -90,8 +93,8 @@ class Kernels(Struct, forbid_unknown_fields=True, frozen=True):
 
     backend: Literal["host", "cuda"] = "host"
     """host: the CPU; cuda: a CUDA GPU. Absent means a named fault."""
-    threads: Annotated[int, Meta(ge=0, le=16)] = 0
-    """Cores that the host's kernels may use; 0: two, or one where there is only one."""
+    threads: Annotated[int, Meta(ge=1, le=16)] = 1
+    """Cores that the host's kernels may use. Beside a busy encoder a second one only waits for its turn."""
 
 
 class Fill(Struct, forbid_unknown_fields=True, frozen=True):
