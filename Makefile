@@ -1,7 +1,7 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup kernels demo test check bench soak clean
+.PHONY: help setup kernels demo test check bench attacks soak clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -25,8 +25,12 @@ check: setup     ## static checks: ruff and mypy
 bench: setup     ## speed as ratios of interleaved runs (not a test)
 	$(PY) -m tests.bench
 
+attacks: setup   ## try to match faces, read names and codes in what leaves (not a test); leaves attacks-out/
+	$(PY) -m pip install --quiet -e '.[attacks]'
+	$(PY) -m tests.attacks
+
 soak: setup      ## a million frames through the frame path under random faults (not a test; minutes)
 	$(PY) -m tests.soak
 
 clean:           ## remove what the targets above left in this folder
-	rm -rf .venv .models cuda/build demo-out bench-out .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .models cuda/build demo-out bench-out attacks-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -38,6 +38,8 @@ DEV = [
     "scikit-image==0.25.2; python_version < '3.11'",
     "zxing-cpp==3.1.1",
 ]
+# What `make attacks` needs beside DEV: a network that matches faces, to try it on what was filled.
+ATTACKS = ["dlib-bin==20.0.1.post1"]
 
 setup(
     name="scrubcam",
@@ -48,6 +50,6 @@ setup(
     packages=find_packages(include=["firmware", "firmware.*", "hw", "hw.*"]),
     package_data={"firmware": ["models.lock"]},
     install_requires=RUNTIME,
-    extras_require={"dev": DEV, "jetson": ["Jetson.GPIO==2.1.13", "pycuda==2026.1"]},
+    extras_require={"dev": DEV, "attacks": ATTACKS, "jetson": ["Jetson.GPIO==2.1.13", "pycuda==2026.1"]},
     entry_points={"console_scripts": ["scrubcam=firmware.cli.main:main"]},
 )
