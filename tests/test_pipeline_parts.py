@@ -41,7 +41,7 @@ def asked_in_file(times: list[int], interval_ns: int) -> list[int]:
     asked: list[int] = []
     for index, now in enumerate(times):
         before = times[index - 1] if index else None
-        ask_before, ask_now = due_in_file(interval_ns, asked[-1] if asked else None, before, now)
+        ask_before, ask_now = due_in_file(interval_ns, 500 * MS, asked[-1] if asked else None, before, now)
         if ask_before:
             assert before is not None
             asked.append(before)
@@ -55,7 +55,7 @@ def asked_in_file(times: list[int], interval_ns: int) -> list[int]:
 # ---- schedule ------------------------------------------------------------------------------------
 
 
-@given(gaps_ms, st.sampled_from([200 * MS, 300 * MS]))
+@given(gaps_ms, st.sampled_from([200 * MS, 300 * MS, 400 * MS, 500 * MS]))
 def test_a_file_is_asked_about_so_that_every_frame_gets_evidence(gaps: list[int], interval_ns: int) -> None:
     times = times_of(gaps)
     asked = asked_in_file(times, interval_ns)

@@ -104,9 +104,9 @@ class Lookout:
                 if rested and seat.worker.idle and not seat.waiting:
                     self._ask(seat, frame, now_ns)
                 continue
-            ask_before, ask_now = due_in_file(
-                seat.interval_ns, seat.last_asked_ns, None if before is None else before.pts_ns, frame.pts_ns
-            )
+            before_ns = None if before is None else before.pts_ns
+            ask_before, ask_now = due_in_file(seat.interval_ns, self._delay_ns, seat.last_asked_ns, before_ns,
+                                              frame.pts_ns)
             if ask_before and before is not None:
                 self._ask(seat, before, now_ns)
             if ask_now:

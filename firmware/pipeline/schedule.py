@@ -8,17 +8,19 @@ HD_PIXELS = 1280 * 720
 _SLACK_NS = 1_000_000  # times rounded to whole nanoseconds or milliseconds must not shift the choice
 
 
-def due_in_file(interval_ns: int, last_asked_ns: int | None, before_ns: int | None, now_ns: int) -> tuple[bool, bool]:
+def due_in_file(interval_ns: int, bound_ns: int, last_asked_ns: int | None, before_ns: int | None,
+                now_ns: int) -> tuple[bool, bool]:
     """Whether to ask about the frame before (`before_ns`), and about the frame at `now_ns`.
 
     At a constant rate that is every ceil(rate * interval) frames, the same ones in every run. Before a gap in a
-    variable rate the last frame is asked about too, so that no frame is left without evidence after it.
+    variable rate, or one that is longer than evidence reaches (`bound_ns`), the last frame is asked about too, so
+    that no frame is left without evidence after it.
     """
     if last_asked_ns is None:
         return False, True
-    ask_before = (
-        before_ns is not None and before_ns > last_asked_ns and 2 * (now_ns - last_asked_ns) > 3 * interval_ns
-    )
+    away_ns = now_ns - last_asked_ns
+    gap = 2 * away_ns > 3 * interval_ns or away_ns > bound_ns
+    ask_before = before_ns is not None and before_ns > last_asked_ns and gap
     since = before_ns if ask_before and before_ns is not None else last_asked_ns
     return ask_before, now_ns - since >= interval_ns - _SLACK_NS
 
