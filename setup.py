@@ -24,7 +24,9 @@ RUNTIME = [
     "structlog==26.1.0",
     "tomli==2.3.0; python_version < '3.11'",
     "typer==0.29.1",
+    "zxing-cpp==3.1.1",
 ]
+GPU = ["pycuda==2026.1"]
 DEV = [
     "hypothesis==6.170.15; python_version >= '3.11'",
     "hypothesis==6.155.0; python_version < '3.11'",
@@ -36,7 +38,6 @@ DEV = [
     "ruff==0.17.5",
     "scikit-image==0.26.0; python_version >= '3.11'",
     "scikit-image==0.25.2; python_version < '3.11'",
-    "zxing-cpp==3.1.1",
 ]
 # What `make attacks` needs beside DEV: a network that matches faces, to try it on what was filled.
 ATTACKS = ["dlib-bin==20.0.1.post1"]
@@ -50,6 +51,6 @@ setup(
     packages=find_packages(include=["firmware", "firmware.*", "hw", "hw.*"]),
     package_data={"firmware": ["models.lock"]},
     install_requires=RUNTIME,
-    extras_require={"dev": DEV, "attacks": ATTACKS, "jetson": ["Jetson.GPIO==2.1.13", "pycuda==2026.1"]},
+    extras_require={"dev": DEV, "attacks": ATTACKS, "gpu": GPU, "jetson": ["Jetson.GPIO==2.1.13", *GPU]},
     entry_points={"console_scripts": ["scrubcam=firmware.cli.main:main"]},
 )

@@ -71,10 +71,10 @@ def _encode(config: Config) -> Iterator[Broken]:
 
 def _evidence(config: Config) -> Iterator[Broken]:
     detect = config.detect
-    if detect.faces != detect.text:
+    if not detect.faces == detect.text == detect.codes:
         yield Broken(
-            ("detect.faces", "detect.text"),
-            "what the detector that is off would have covered would be stored: both on, or both off"
+            ("detect.faces", "detect.text", "detect.codes"),
+            "what a detector that is off would have covered would be stored: all on, or all off"
             " (then every frame is filled whole)",
         )
     if detect.precision != "fp32" and detect.provider != "openvino":
@@ -86,6 +86,7 @@ def _evidence(config: Config) -> Iterator[Broken]:
     for kind, on, interval_s in (
         ("face", detect.faces, detect.face_interval_s),
         ("text", detect.text, detect.text_interval_s),
+        ("code", detect.codes, detect.code_interval_s),
     ):
         if on and interval_s >= detect.delay_s:
             yield Broken(

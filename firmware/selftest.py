@@ -55,6 +55,7 @@ def _encoder(cfg: Config) -> str:
 
 
 def _detectors(cfg: Config) -> str:
+    from firmware.pipeline.detect.codes import CodeDetector
     from firmware.pipeline.detect.faces import open_faces
     from firmware.pipeline.detect.text import open_text
 
@@ -65,10 +66,13 @@ def _detectors(cfg: Config) -> str:
     if cfg.detect.text:
         open_text(cfg.paths.models_dir, cfg.detect)
         ready.append("text")
+    if cfg.detect.codes:
+        CodeDetector(cfg.detect)
+        ready.append("codes")
     if not ready:
         raise PartMissing("no detector is configured", meaning="Every frame would be filled",
-                          todo="set detect.faces and detect.text")  # fmt: skip
-    return f"{' and '.join(ready)} on {cfg.detect.provider}, models match their hashes"
+                          todo="set detect.faces, detect.text and detect.codes")  # fmt: skip
+    return f"{', '.join(ready)} on {cfg.detect.provider}, models match their hashes"
 
 
 def _recipients(cfg: Config) -> str:

@@ -48,6 +48,7 @@ bitrate_bps = 1000000
 [detect]
 faces = {faces}
 text = {faces}
+codes = {faces}
 [recorder]
 preroll_s = {preroll_s}
 reserve_bytes = 1000000

@@ -31,7 +31,7 @@ import time
 from firmware.pipeline import seats
 from firmware.pipeline.detect.types import Region
 from firmware.pipeline.detect.worker import DetectorWorker
-starts = {{"face": 0, "text": 0}}
+starts = {{"face": 0, "text": 0, "code": 0}}
 class Planted:
     def __init__(self, kind):
         self.kind, self.n = kind, 0
@@ -231,7 +231,7 @@ def test_a_detector_that_hangs_again_ends_the_pipeline_by_name(tmp_path: Path) -
 
 def test_without_detectors_every_frame_is_blanked(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mp4", seconds=0.5)
-    heard = run_pipeline(configure(path, detect=config.Detect(faces=False, text=False))).heard
+    heard = run_pipeline(configure(path, detect=config.Detect(faces=False, text=False, codes=False))).heard
     assert heard.last == Finished(15)
     assert kinds(heard) == {("blanked", "no-evidence-before")}
     luma = decoded(heard, tmp_path / "out.mp4")
@@ -394,5 +394,5 @@ def test_the_log_of_detections_holds_what_was_seen(tmp_path: Path) -> None:
     DetectionLog(str(log)).close()
     run_pipeline(configure(make_clip(tmp_path / "a.mp4"), record_detections=str(log)), detector())
     rows = [json.loads(line) for line in log.read_text().splitlines()]
-    assert Counter(row["kind"] for row in rows) == {"face": 6, "text": 5}
+    assert Counter(row["kind"] for row in rows) == {"face": 6, "text": 5, "code": 5}
     assert rows[0]["regions"] == [[*BOX, 0.0, 1.0]]

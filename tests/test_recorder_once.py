@@ -38,7 +38,7 @@ def cfg(tmp_path: Path) -> Config:
     new_archive_key(str(tmp_path / "archive.key"), str(tmp_path / "archive.pub"))
     return Config(
         paths=Paths(state_dir=str(tmp_path / "state"), models_dir="models"), encode=Encode(preset="ultrafast"),
-        detect=Detect(faces=False, text=False), recorder=Recorder(floor_bytes=1_000_000),
+        detect=Detect(faces=False, text=False, codes=False), recorder=Recorder(floor_bytes=1_000_000),
     )
 
 

@@ -284,7 +284,9 @@ def test_a_command_reaches_the_loop_and_its_answer_comes_back(tmp_path: Path, jo
 # ---- link ----------------------------------------------------------------------------------------
 
 
-CONFIGURE = Configure(Source(uri="/nowhere/at/all.mp4"), Encode(), Sound(), Detect(faces=False, text=False), "models")
+CONFIGURE = Configure(
+    Source(uri="/nowhere/at/all.mp4"), Encode(), Sound(), Detect(faces=False, text=False, codes=False), "models"
+)
 
 
 def test_a_pipeline_says_by_name_why_it_cannot_go_on() -> None:

@@ -103,7 +103,7 @@ def test_scrubbed_footage_says_it_in_report_and_film(tmp_path: Path) -> None:
     subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=15", "-frames:v", "6",
                     "-c:v", "ffv1", str(source)], check=True, timeout=60)
     cfg = config.Config(zones=BOTH, encode=config.Encode(preset="ultrafast"),
-                        detect=config.Detect(faces=False, text=False))
+                        detect=config.Detect(faces=False, text=False, codes=False))
     result = scrub(cfg, source, tmp_path / "out.mp4", tmp_path / "report.json", False, lambda *_: None,
                    threading.Event())
     report = json.loads((tmp_path / "report.json").read_text())

@@ -49,7 +49,7 @@ class FramePath:
         self._output, self._tell, self._grid = output, tell, grid
         self._lost_after_ns = round(cfg.source.lost_after_s * 1e9)
         self._max_ns = round(cfg.max_seconds * 1e9)
-        interval_s = max(cfg.detect.face_interval_s, cfg.detect.text_interval_s)
+        interval_s = max(cfg.detect.face_interval_s, cfg.detect.text_interval_s, cfg.detect.code_interval_s)
         self._pool = FramePool(fmt, pool_capacity(fmt, cfg.detect.delay_s, interval_s), kernels.allocate)
         self._painter = Painter(kernels, cfg.fill)
         self._zones = ZonePlan(cfg.zones, fmt.coded_width, fmt.coded_height)

@@ -29,12 +29,16 @@ def take_seats(cfg: Configure, fmt: StreamFormat) -> list[Seat]:
         wanted.append(("face", cfg.detect.face_interval_s))
     if cfg.detect.text:
         wanted.append(("text", cfg.detect.text_interval_s))
+    if cfg.detect.codes:
+        wanted.append(("code", cfg.detect.code_interval_s))
     if cfg.replay_detections:
         recorded = load_detections(cfg.replay_detections)
         return [
             Seat(kind, f"replay of recorded {kind} detections", round(interval_s * _NS),
                  partial(_replay, kind, recorded))
             for kind, interval_s in wanted
+            # Recorded before there was a detector for codes: StreamInfo.covers tells that nobody looked for them.
+            if kind != "code" or any(kind == "code" for kind, _ in recorded)
         ]
     return [
         Seat(kind, _NAMES[kind], round(interval_s * _NS), partial(_real, kind, cfg, fmt))
@@ -42,7 +46,9 @@ def take_seats(cfg: Configure, fmt: StreamFormat) -> list[Seat]:
     ]
 
 
-_NAMES: dict[DetectorKind, str] = {"face": "CenterFace", "text": "PP-OCR detection"}
+_NAMES: dict[DetectorKind, str] = {
+    "face": "CenterFace", "text": "PP-OCR detection", "code": "code structure and ZXing-C++",
+}
 
 
 def _replay(kind: DetectorKind, recorded: Any) -> tuple[Callable[..., Any], Worker]:
@@ -52,14 +58,17 @@ def _replay(kind: DetectorKind, recorded: Any) -> tuple[Callable[..., Any], Work
 
 def _real(kind: DetectorKind, cfg: Configure, fmt: StreamFormat) -> tuple[Callable[..., Any], Worker]:
     # Imported here: a replay needs neither the models nor ONNX Runtime.
+    from firmware.pipeline.detect.codes import CodeDetector
     from firmware.pipeline.detect.faces import open_faces
     from firmware.pipeline.detect.text import open_text
 
     detector: Detector
     if kind == "face":
         detector = open_faces(cfg.models_dir, cfg.detect)
-    else:
+    elif kind == "text":
         detector = open_text(cfg.models_dir, cfg.detect)
+    else:
+        detector = CodeDetector(cfg.detect)
     if fmt.live:
         _warm_up(detector, fmt)
     worker = DetectorWorker(

@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol
 
 from hw.ports import U8
 
-DetectorKind = Literal["face", "text"]
-RegionKind = Literal["face", "text", "zone"]
+DetectorKind = Literal["face", "text", "code"]
+RegionKind = Literal["face", "text", "code", "zone"]
 """What a region covers: something a detector found, or a site zone."""
 
 
