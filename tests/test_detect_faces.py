@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from firmware.config import Detect
 from firmware.pipeline.detect.boxes import overlaps
-from firmware.pipeline.detect.face_looks import Looker, cut, looks, turned_back
+from firmware.pipeline.detect.face_looks import CYCLE, Look, Looker, cut, looks, turned_back
 from firmware.pipeline.detect.face_networks import Boxes, NetworkName, decode_yunet
 from firmware.pipeline.detect.face_votes import agreed, apart
 from firmware.pipeline.detect.faces import grown, open_faces
@@ -122,8 +122,7 @@ def test_a_flipped_or_turned_look_is_brought_back_to_the_pixel(
     x, y = data.draw(st.integers(0, width - w)), data.draw(st.integers(0, height - h))
     picture = np.zeros((height, width, 3), np.uint8)
     picture[y : y + h, x : x + w] = 255
-    look = next(iter(looks("live", 64, 64, 1)))
-    turned = type(look)("yunet", max(width, height), flipped=flipped and not quarter, quarter=quarter, strictness=2)
+    turned = Look("yunet", max(width, height), flipped=flipped and not quarter, quarter=quarter, strictness=2)
     (found,) = Looker(picture, {"yunet": OneBright()}).see(turned)
     assert found.tolist() == [x, y, w, h, 0.25]
 
@@ -143,8 +142,8 @@ def test_turning_back_nothing_is_nothing() -> None:
 
 @pytest.mark.parametrize("size", [(2, 2), (320, 240), (1280, 720), (1920, 1080), (3840, 2160)])
 def test_every_look_has_both_networks_on_both_sides_in_the_end(size: tuple[int, int]) -> None:
-    live = {(look.network, look.quarter) for turn in (1, 3) for look in looks("live", *size, turn)}
-    thorough = {(look.network, look.quarter) for look in looks("thorough", *size, 1)}
+    live = {(look.network, look.quarter) for turn in range(CYCLE) for look in looks("live", *size, turn)}
+    thorough = {(look.network, look.quarter) for look in looks("thorough", *size)}
     assert live == thorough == {(network, quarter) for network in ("centerface", "yunet") for quarter in (0, 1, 3)}
 
 
@@ -201,13 +200,13 @@ def found_in(profile: Profile, picture: U8, times: int = 1) -> tuple[Region, ...
 
 
 @pytest.mark.parametrize("turns", [1, 3])
-def test_two_live_looks_cover_a_patient_on_either_side(turns: int) -> None:
+def test_a_round_of_live_looks_covers_a_patient_on_either_side(turns: int) -> None:
     picture = backdrop(1280, 720)
     place(picture, np.ascontiguousarray(np.rot90(head(400), turns)), 400, 150)
     x, y, w, h = 400 * 0.36, 400 * 0.22, 400 * 0.30, 400 * 0.42
     turned = (y, 400 - x - w, h, w) if turns == 1 else (400 - y - h, x, h, w)
     face = (400 + turned[0], 150 + turned[1], turned[2], turned[3])
-    assert share_covered(found_in("live", picture, times=2), face) > 0.9
+    assert share_covered(found_in("live", picture, times=3), face) > 0.9
 
 
 @pytest.mark.parametrize("turns", [1, 3])
@@ -215,18 +214,18 @@ def test_a_picture_that_stands_still_is_looked_at_on_both_sides_and_then_no_more
     picture = backdrop(1280, 720)
     place(picture, np.ascontiguousarray(np.rot90(head(400), turns)), 400, 150)
     detector = open_faces(MODELS_DIR, Detect(profile="live"))
-    first, second, third = (set(detector.detect(detector.prepare(*nv12(picture)))) for _ in range(3))
-    assert first <= second == third
+    answers = [set(detector.detect(detector.prepare(*nv12(picture)))) for _ in range(4)]
+    assert answers[0] <= answers[1] <= answers[2] == answers[3]
     x, y, w, h = 400 * 0.36, 400 * 0.22, 400 * 0.30, 400 * 0.42
     turned = (y, 400 - x - w, h, w) if turns == 1 else (400 - y - h, x, h, w)
-    assert share_covered(tuple(second), (400 + turned[0], 150 + turned[1], turned[2], turned[3])) > 0.9
+    assert share_covered(tuple(answers[3]), (400 + turned[0], 150 + turned[1], turned[2], turned[3])) > 0.9
 
 
 @pytest.mark.parametrize("profile", ["live", "thorough"])
 def test_a_small_face_in_a_large_picture_is_covered(profile: Profile) -> None:
     picture = backdrop(1920, 1080)
     place(picture, head(72), 1200, 700)  # the face is 30 pixels high
-    assert share_covered(found_in(profile, picture), (1200 + 26, 700 + 16, 21, 30)) > 0.95
+    assert share_covered(found_in(profile, picture), (1200 + 26, 700 + 16, 21, 30)) > 0.9
 
 
 @pytest.mark.parametrize("profile", ["live", "thorough"])

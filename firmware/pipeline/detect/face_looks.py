@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 
-from firmware.pipeline.detect.face_networks import Boxes, FaceNetwork, NetworkName
+from firmware.pipeline.detect.face_networks import Boxes, FaceNetwork, NetworkName, shifted
 from firmware.pipeline.detect.picture import scaled
 from hw.ports import U8
 
@@ -15,6 +16,14 @@ MEDIUM, FINE, FINEST = 640, 1280, 3840
 """Sizes at which middling, small and very small faces are looked for; a picture is enlarged up to twice for them."""
 TINY, SMALL = 160, 224
 """A face that fills the picture, or is cut by its edge, is seen as a whole at these sizes."""
+LIVE_SIZE = 1920
+"""The copy that live looks are made of is no larger."""
+CYCLE = 3
+"""Live looks differ in one pass, in turn: so many make a round."""
+GREY = (110, 110, 110)
+"""Shown where there is no picture."""
+CLOSE_FACE, CLOSE_SIDE = 48, 192
+"""A close look shows a suspected face about this large, in a square of this side: pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +40,27 @@ class Look:
     strictness: float = 1.0
 
 
-def live_size(width: int, height: int) -> int:
-    """The longer side of the copy that the live passes look at."""
-    return min(FINE, max(width, height))
-
-
-def looks(profile: Literal["live", "thorough"], width: int, height: int, turn: int) -> list[Look]:
+def looks(profile: Literal["live", "thorough"], width: int, height: int, turn: int = 0) -> list[Look]:
     """The passes for a frame of this size.
 
-    YuNet costs a seventh, so it makes most of them. Live passes lie on one side at a time: `turn` (1 or 3) says on
-    which, and should change from look to look. Thorough ones lie on both.
+    YuNet costs a seventh, so it makes most of them. Live looks have one pass of each round of CYCLE looks each, `turn`
+    (0 to CYCLE - 1): a finer one, or lying on one side, or on the other. Thorough ones have all.
     """
     longest = max(width, height)
     medium, fine = min(MEDIUM, 2 * longest), min(FINE, 2 * longest)
     half = medium // 2
     passes = [
-        Look("centerface", half),
+        Look("centerface", medium), Look("yunet", medium), Look("yunet", half), Look("yunet", half, flipped=True),
         Look("yunet", SMALL), Look("yunet", SMALL, flipped=True),
-        Look("yunet", half), Look("yunet", half, flipped=True),
-        Look("yunet", medium),
     ]
     if profile == "live":
-        if min(fine, longest) > 1.4 * medium:
-            passes.append(Look("yunet", min(fine, longest)))
-        return [*passes, *_lying(half, turn)]
+        if turn > 0:
+            return [*passes, *_lying(half, (1, 3)[turn - 1])]
+        finer = min(longest, LIVE_SIZE // 2)
+        return [Look("yunet", finer), *passes] if finer > 1.4 * medium else passes
     passes += [
         Look("centerface", TINY, strictness=1.5), Look("centerface", SMALL, strictness=1.25),
-        Look("centerface", medium), Look("centerface", medium, flipped=True),
+        Look("centerface", half), Look("centerface", medium, flipped=True),
         Look("yunet", TINY, strictness=1.5), Look("yunet", medium, flipped=True),
     ]
     if fine > 1.4 * medium:
@@ -85,9 +88,7 @@ class Looker:
 
     def see(self, look: Look) -> Boxes:
         """Boxes in pixels of `rgb`, cut to it; scores divided by the pass's strictness."""
-        if look.long_side not in self._sizes:
-            self._sizes[look.long_side] = scaled(self._rgb, look.long_side)
-        small = self._sizes[look.long_side]
+        small = self._size(look.long_side)
         height, width = small.shape[:2]
         if look.flipped:
             small = small[:, ::-1]
@@ -98,6 +99,28 @@ class Looker:
         found[:, :4] *= self._rgb.shape[1] / width
         found[:, 4] = np.minimum(found[:, 4] / look.strictness, 1.0)
         return cut(found, self._rgb.shape[1], self._rgb.shape[0])
+
+
+    def close(self, network: NetworkName, box: Boxes) -> Boxes:
+        """What a network sees in a closer look at one `box` (5,) and what is around it, in pixels of `rgb`."""
+        x, y, wide, high, _ = box.tolist()
+        by = CLOSE_FACE / max(wide, high, 1.0)
+        left, top = x + wide / 2 - CLOSE_SIDE / 2 / by, y + high / 2 - CLOSE_SIDE / 2 / by
+        matrix = np.array([[1 / by, 0, left], [0, 1 / by, top]])
+        square = cv2.warpAffine(
+            self._rgb, matrix, (CLOSE_SIDE, CLOSE_SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT, borderValue=GREY,
+        )  # fmt: skip
+        found = self._networks[network].boxes(np.asarray(square, np.uint8))
+        found[:, :4] /= by
+        return cut(shifted(found, left, top), self._rgb.shape[1], self._rgb.shape[0])
+
+    def _size(self, long_side: int) -> U8:
+        """The picture at this size, made from a smaller copy where there is one of at least twice the size."""
+        if long_side not in self._sizes:
+            larger = [side for side in self._sizes if side >= 2 * long_side]
+            self._sizes[long_side] = scaled(self._sizes[min(larger)] if larger else self._rgb, long_side)
+        return self._sizes[long_side]
 
 
 def turned_back(boxes: Boxes, quarter: int, width: int, height: int) -> Boxes:

@@ -118,7 +118,7 @@ def best_of_each(boxes: Boxes, most_overlap: float = 0.3) -> Boxes:
     return best
 
 
-def shifted(boxes: Boxes, right: int, down: int) -> Boxes:
+def shifted(boxes: Boxes, right: float, down: float) -> Boxes:
     """The same boxes, seen from a corner that lies `right` and `down` pixels the other way."""
     boxes[:, 0] += right
     boxes[:, 1] += down

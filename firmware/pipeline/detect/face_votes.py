@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.pipeline.detect.boxes import overlaps
-from firmware.pipeline.detect.face_networks import Boxes, NetworkName
+from firmware.pipeline.detect.face_networks import Boxes, NetworkName, best_of_each
 
 SAME = 0.35
 """Boxes that overlap by this much are the same thing."""
 OWN = 0.65
 """A box whose own score is below this share of the best for the same thing shows it worse, and is left out."""
+
+SUSPECT = 0.15
+"""The sum of scores from which on a closer look is worth its time."""
 
 
 def agreed(passes: list[tuple[NetworkName, Boxes]], threshold: float, each: float = 0.0) -> Boxes:
@@ -30,6 +33,12 @@ def agreed(passes: list[tuple[NetworkName, Boxes]], threshold: float, each: floa
     sums = np.column_stack([boxes[:, :4], first + second])
     kept: Boxes = sums[own & (sums[:, 4] >= threshold) & (np.minimum(first, second) >= each)]
     return kept
+
+
+def suspects(passes: list[tuple[NetworkName, Boxes]], faces: Boxes, largest: float, most: int) -> Boxes:
+    """What at least one network holds possible and is none of `faces`: the `most` likeliest, up to `largest` long."""
+    doubtful = apart(agreed(passes, SUSPECT), faces)
+    return best_of_each(doubtful[doubtful[:, 2:4].max(axis=1) <= largest])[:most]
 
 
 def _best(

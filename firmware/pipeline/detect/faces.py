@@ -10,18 +10,22 @@ import numpy as np
 from firmware.config import Detect
 from firmware.pipeline.detect import models
 from firmware.pipeline.detect.boxes import envelopes
-from firmware.pipeline.detect.face_looks import Looker, live_size, looks
+from firmware.pipeline.detect.face_looks import CYCLE, LIVE_SIZE, Looker, looks
 from firmware.pipeline.detect.face_networks import LEAST, Boxes, CenterFace, FaceNetwork, NetworkName, YuNet
-from firmware.pipeline.detect.face_votes import agreed, apart
+from firmware.pipeline.detect.face_votes import agreed, apart, suspects
 from firmware.pipeline.detect.field import is_field
 from firmware.pipeline.detect.picture import Picture, take
 from firmware.pipeline.detect.types import Region
 from hw.ports import U8
 
+LIVE = 0.7
+"""The live profile asks for less: fewer passes are fewer chances for a mistake, and for a good view."""
 FIELD = 2.0
 """In a view of the operating field, what must be so much more certain."""
 LYING = 1.5
 """So must a face on its side: turned, shoulders and folds look like one."""
+CLOSE_LARGEST, MOST_CLOSE = 1 / 12, 3
+"""What live looks take a closer look at: up to this share of the picture's longer side, so many at most."""
 SIDE, UP, DOWN = 0.22, 0.35, 0.25
 """How much a box grows, in its own width and height: ears, cap, and the chin under a mask."""
 
@@ -40,22 +44,23 @@ class FaceDetector:
         self._networks: dict[NetworkName, FaceNetwork] = {
             "centerface": CenterFace(centerface, settings), "yunet": YuNet(yunet, settings),
         }
-        self._profile, self._threshold = settings.profile, settings.face_threshold
-        self._turn = 1
+        self._profile = settings.profile
+        self._threshold = settings.face_threshold * (LIVE if settings.profile == "live" else 1.0)
+        self._turn = 0
         self._last: Picture | None = None
         self._answers: list[tuple[Region, ...]] = []
 
     def prepare(self, y: U8, uv: U8) -> Picture:
         """A private copy, no larger than the passes need."""
-        return take(y, uv, live_size(y.shape[1], y.shape[0]) if self._profile == "live" else None)
+        return take(y, uv, LIVE_SIZE if self._profile == "live" else None)
 
     def detect(self, prepared: Picture) -> tuple[Region, ...]:
         """Heads as upright boxes inside the frame. A frame that stays equal is looked at until all has been tried."""
         if not prepared.same_as(self._last):
             self._last, self._answers = prepared, []
-        if len(self._answers) < (2 if self._profile == "live" else 1):
-            self._turn = 4 - self._turn
+        if len(self._answers) < (CYCLE if self._profile == "live" else 1):
             self._answers.append(self._look(prepared))
+            self._turn = (self._turn + 1) % CYCLE
         return tuple(dict.fromkeys(region for answer in self._answers for region in answer))
 
     def _look(self, prepared: Picture) -> tuple[Region, ...]:
@@ -64,7 +69,12 @@ class FaceDetector:
         for look in looks(self._profile, prepared.width, prepared.height, self._turn):
             seen.setdefault(look.quarter, []).append((look.network, looker.see(look)))
         field = FIELD if is_field(prepared.y, prepared.uv) else 1.0
-        faces = agreed(seen.pop(0), field * self._threshold)
+        upright = seen.pop(0)
+        faces = agreed(upright, field * self._threshold)
+        if self._profile == "live":  # its passes are too coarse to be sure of a small face
+            for box in suspects(upright, faces, CLOSE_LARGEST * max(prepared.y.shape), MOST_CLOSE):
+                upright += [(name, looker.close(name, box)) for name in self._networks]
+            faces = agreed(upright, field * self._threshold)
         heads = [grown(faces)]
         for quarter, passes in seen.items():
             lying = agreed(passes, max(field, LYING) * self._threshold, each=LEAST)
