@@ -1,7 +1,7 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup kernels demo test check bench attacks soak clean
+.PHONY: help setup kernels gpu-test gpu-bench demo test check bench attacks soak clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -11,6 +11,12 @@ setup:           ## install system packages (apt), .venv (pip) and the models (b
 
 kernels: setup   ## compile the kernels: host library with g++, fat binary where nvcc is installed
 	$(PY) -m firmware.kernels.build auto
+
+gpu-test: setup  ## the kernels' tests on this machine's GPU (builds PyCUDA from source); fails without one
+	$(PY) -m tests.gpu test
+
+gpu-bench: setup ## time of each kernel for 4K on this machine's GPU; fails without one
+	$(PY) -m tests.gpu bench
 
 demo: setup      ## stage an operation on this PC: pedal, scrub, seal, verify, export; leaves demo-out/
 	$(PY) -m firmware.cli.main demo --out demo-out

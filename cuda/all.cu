@@ -3,5 +3,5 @@
 #include "redact.cu"
 #include "tensor.cu"
 
-// What this was built from: the loader refuses a fat binary of other sources.
-extern "C" __device__ const char scrubcam_sources[] = SCRUBCAM_SOURCES;
+// What this was built from: a fat binary of other sources is refused, by looking for these letters in it.
+__device__ char scrubcam_sources[] = SCRUBCAM_SOURCES;

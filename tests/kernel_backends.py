@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from firmware.kernels.build import HOST_LIBRARY, SANITIZED_LIBRARY
 from firmware.kernels.host import HostKernels
+from firmware.kernels.shapes import Shape, plan
 from hw.ports import U8, Kernels
 
 VARIABLE, CASES = "SCRUBCAM_TEST_KERNELS", "SCRUBCAM_TEST_KERNEL_CASES"
@@ -19,7 +22,7 @@ def backend() -> Kernels:
     """The one this process tests."""
     wanted = os.environ.get(VARIABLE, "host")
     if wanted == "cuda":
-        from firmware.kernels.gpu import CudaKernels
+        from hw.jetson.kernels import CudaKernels
 
         return CudaKernels()
     return HostKernels(threads=2, library={"host": HOST_LIBRARY, "sanitized": SANITIZED_LIBRARY}[wanted])
@@ -52,3 +55,22 @@ class Guarded:
     def intact(self) -> bool:
         """Whether nothing but the planes changed."""
         return bool((self.memory[~self._may] == self.MARK).all())
+
+
+class Packed(ctypes.Structure):
+    """ScrubcamShape, as the oracle reads it."""
+
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in ("kind", "left", "top", "right", "bottom", "spans_at")),
+        ("nx", ctypes.c_int32 * 4), ("ny", ctypes.c_int32 * 4), ("d", ctypes.c_int64 * 4),
+        *((name, ctypes.c_int64) for name in ("cx", "cy", "kx", "ky")),
+        *((name, ctypes.c_int32) for name in ("ax", "ay", "reach", "unused")),
+    ]
+
+
+def unpacked(shapes: list[Shape], width: int, height: int) -> list[dict[str, Any]]:
+    """Those shapes that touch the picture, in the integers that the kernels get."""
+    made = plan(shapes, width, height)
+    array = (Packed * made.count).from_buffer_copy(made.packed)
+    return [{name: list(value) if hasattr(value := getattr(item, name), "__len__") else value
+             for name, _ in Packed._fields_} for item in array]
