@@ -28,7 +28,7 @@ def test_filled_faces_are_matched_by_guessing_only(
             assert result.at_chance, f"{name}: {result}"
     assert results["blurred: luma, sharpened"].auc > 0.7, "the attack works where there is something left"
     assert results["mosaic: luma"].auc > 0.8
-    assert results["mosaic: learnt reconstruction"].auc > 0.8
+    assert results["mosaic: learnt reconstruction"].auc > 0.7
 
 
 def test_filled_codes_are_not_read(tmp_path: Path) -> None:
