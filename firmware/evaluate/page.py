@@ -38,7 +38,7 @@ def make_page(report: Report, miss_pictures: Sequence[str], fill_pictures: Seque
         _misses(report, miss_pictures),
         _false_fills(report, fill_pictures),
         speed_section(report),
-        _prose("How it was judged", lines(JUDGED)),
+        _list("How it was judged", lines(JUDGED)),
         _list("What these figures do not cover", report["not_covered"] or lines(NOT_COVERED)),
         made_section(report),
         clip_table(report),
@@ -184,10 +184,6 @@ def _sheet(told: Sequence[str], pictures: Sequence[str], style: str) -> str:
         f'<figure><img alt="input and output" src="{picture}"><figcaption>{text}</figcaption></figure>'
         for text, picture in zip(told, pictures, strict=True)
     ) + "</div>"
-
-
-def _prose(title: str, sentences: Iterable[str]) -> str:
-    return f"<h2>{escape(title)}</h2><p>{escape(' '.join(sentences))}</p>"
 
 
 def _list(title: str, items: Iterable[str]) -> str:

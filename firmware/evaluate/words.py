@@ -12,19 +12,18 @@ NO_PICTURES = """
 This report was made without pictures. File names and measurements of the data set are in it."""
 
 JUDGED = f"""
-Each clip went through the same program as "scrubcam scrub", and the encoded result was decoded and compared with the
+Each clip went through the same program as "scrubcam scrub", and the encoded result was decoded and compared with the \
 input. Only what can be seen counts: neither the detectors nor their boxes are asked.
-Both pictures are cut into blocks of 8 x 8 pixels. A block counts if it has texture in the input (standard deviation
+Both pictures are cut into blocks of 8 x 8 pixels. A block counts if it has texture in the input (standard deviation \
 above {TEXTURE_STD:g} of 255). It still shows if input and output correlate above {SAME_NCC:g}.
-A face or word leaks in a frame if more than {LEAK_SHARE:.0%} of the counted blocks in the inner {INNER_PART:.0%} of
-its box still show. Recall is the share of boxes that do not leak.
+A face or word leaks in a frame if more than {LEAK_SHARE:.0%} of the counted blocks in the inner {INNER_PART:.0%} of \
+its box still show. Recall (covered) is the share of boxes that do not leak.
 The longest exposure is the largest number of annotated frames in a row in which one clip leaks anywhere.
-The false area is the share of the counted blocks that no longer show, away from all boxes (each grown by
-{AWAY_GROWTH:.0%} of its size on every side). In a false frame it is above {FALSE_FRAME:.0%}.
-Both are means of each clip's own mean.
-"at least" is the lower end of a 95 % interval (Wilson) for the recall, as if all boxes were independent. Frames of one
-clip resemble each other, so with video the truth may be lower still.
-Speed is of the whole process, loading the models included, with as many clips at the same time as said below."""
+The false area is the share of the counted blocks that no longer show, away from all boxes (each grown by \
+{AWAY_GROWTH:.0%} of its size on every side). In a false frame it is above {FALSE_FRAME:.0%}. Both are means of each \
+clip's own mean.
+"At least" is the lower end of a 95 % interval (Wilson) for the recall, as if all boxes were independent. Frames of one \
+clip resemble each other, so with video the truth may be lower still."""
 
 NOT_COVERED = """
 Voice, tattoos, jewellery, body shape, gait, hands, rooms, and the operating field itself. In eye, ear-nose-throat, \
