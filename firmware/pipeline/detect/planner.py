@@ -1,55 +1,80 @@
 """From what the detectors saw, now and then, to what must be covered in every frame between. Pure: no clock, no I/O.
 
-The regions of a frame follow from the looks within `delay_ns` after it and `hold_ns` before it, and from nothing
+The regions of a frame follow from the looks within `delay_ns` after it and `reach_ns` before it, and from nothing
 else. Where it is in doubt it covers more.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
+from firmware.pipeline.detect.company import carried, companions
 from firmware.pipeline.detect.merge import around, at_most
-from firmware.pipeline.detect.tracks import Sighting, link
+from firmware.pipeline.detect.motion import Speed, at_border, between, beyond, speed_at, whole
+from firmware.pipeline.detect.tracks import Sighting, follow
 from firmware.pipeline.detect.types import Detections, DetectorKind, Region
 
 MOST_REGIONS = 64
 MOST_LOOKS = 256
-LINK_LOOKS = 3
-"""A thing that two looks in a row missed is still the same thing."""
-MARGIN_PX = 2.0
-WANDER = 0.3
-"""Between two sightings a thing need not move straight or evenly: grow by up to this share of its way."""
-FAST = 0.5
-"""A way longer than this share of its size may be two things: cover both ends as well."""
-TURN_DEG = 20.0
-"""So may a larger turn."""
-DRIFT_PER_S = 0.4
-"""Away from its only sighting a thing may move: grow by this share of its shorter side for each second."""
-MOST_DRIFT = 0.5
-"""Growth by known speed ends at this share of its longer side."""
+MOST_FOLLOWED = 128
+"""Regions of one look that are followed; where there are more, neighbours are merged first."""
+LEAVING_NS = 1_500_000_000
+"""What was last seen at the picture's border, or on its way there, is covered until it must be out, at most so long."""
+KNOWN = 2
+"""What was seen twice or more is held so many times longer: it is no passing error of a detector."""
+TOGETHER_PX = 4.0
+"""Company that goes the same way, up to this, needs no region of its own."""
 _S = 1_000_000_000
 
 
 @dataclass(slots=True)
 class _Look:
     pts_ns: int
+    regions: tuple[Region, ...]
+
+
+@dataclass(slots=True)
+class _Track:
+    """Sightings of one thing with what the border hides put back, how fast it came and goes, and with whom."""
+
     sightings: list[Sighting]
+    came: Speed
+    goes: Speed
+    leaving: bool
+    came_with: list[Sighting] | None = None
+    goes_with: list[Sighting] | None = None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What the looks of one window say: valid for frames whose window has this key."""
+
+    key: tuple[int, ...]
+    tracks: list[_Track]
+    bridges: list[list[Sighting]]
 
 
 class Planner:
     """Detections in, regions out, for one picture size.
 
-    `delay_ns` is how far ahead of a frame the looks are known when it leaves. A thing is covered for up to that long
-    before its first sighting, but not further back than two looks that did not see it; for `hold_ns` after its
-    last sighting; and in between it moves evenly from one sighting to the next.
+    `delay_ns` is how far ahead of a frame the looks are known when it leaves: a thing is covered for up to that long
+    before its first sighting. After its last one it is covered for `hold_ns`, longer if it was seen before that too
+    and longer still on its way out of the picture. In between it moves from one sighting to the next.
     """
 
     def __init__(self, width: int, height: int, delay_ns: int, hold_ns: int = _S // 2) -> None:
         self._width, self._height = width, height
         self._delay_ns, self._hold_ns = delay_ns, hold_ns
         self._looks: dict[DetectorKind, list[_Look]] = {}
+        self._plan = _Plan((), [], [])
+        self._version = 0
+
+    @property
+    def reach_ns(self) -> int:
+        """How far before a frame a look may matter to it."""
+        return max(KNOWN * self._hold_ns, LEAVING_NS) + self._delay_ns
 
     def add(self, detections: Detections) -> None:
         """One look's answer, in any order; a repeated time replaces the older answer.
@@ -57,124 +82,96 @@ class Planner:
         Memory is bounded: the oldest look of a kind goes when there are more than MOST_LOOKS.
         """
         looks = self._looks.setdefault(detections.kind, [])
-        look = _Look(detections.pts_ns, [Sighting(detections.pts_ns, region) for region in detections.regions])
+        look = _Look(detections.pts_ns, tuple(at_most(MOST_FOLLOWED, list(detections.regions))))
         at = bisect_left(looks, look.pts_ns, key=_time_of)
-        if at == len(looks):
-            looks.append(look)
-            self._link(looks, at)
-        else:
-            looks[at : at + (looks[at].pts_ns == look.pts_ns)] = [look]
-            for other in looks:
-                for sighting in other.sightings:
-                    sighting.before = sighting.after = None
-            for index in range(len(looks)):
-                self._link(looks, index)
-        _drop(looks, len(looks) - MOST_LOOKS)
+        looks[at : at + (at < len(looks) and looks[at].pts_ns == look.pts_ns)] = [look]
+        del looks[: max(0, len(looks) - MOST_LOOKS)]
+        self._version += 1
 
     def regions_at(self, pts_ns: int) -> list[Region]:
         """What to cover in the frame at `pts_ns`: at most MOST_REGIONS, neighbours merged where there are more."""
-        first_ns, last_ns = pts_ns - self._hold_ns, pts_ns + self._delay_ns
         found: list[Region] = []
-        for looks in self._looks.values():
-            start = bisect_left(looks, first_ns, key=_time_of)
-            end = bisect_left(looks, last_ns + 1, key=_time_of)
-            for index in range(start, end):
-                # Two looks after the frame and before this one: what they did not see was not there yet.
-                unseen = index >= 2 and looks[index - 2].pts_ns > pts_ns
-                for sighting in looks[index].sightings:
-                    found += _cover(sighting, pts_ns, first_ns, last_ns, unseen)
+        plan = self._plan_for(pts_ns)
+        for track in plan.tracks:
+            found += self._cover(track, pts_ns)
+        for bridge in plan.bridges:
+            if bridge[0].pts_ns < pts_ns < bridge[1].pts_ns:
+                found += between(bridge, 0, pts_ns)
         return at_most(MOST_REGIONS, [region for region in found if self._shows(region)])
 
     def forget_before(self, pts_ns: int) -> None:
         """No frame before `pts_ns` will be asked for again: drop the looks that can no longer matter."""
         for looks in self._looks.values():
-            _drop(looks, bisect_left(looks, pts_ns - self._hold_ns - self._delay_ns, key=_time_of))
+            del looks[: bisect_left(looks, pts_ns - self.reach_ns, key=_time_of)]
 
-    def _link(self, looks: list[_Look], at: int) -> None:
-        for back in range(1, min(LINK_LOOKS, at) + 1):
-            if looks[at].pts_ns - looks[at - back].pts_ns <= self._hold_ns + self._delay_ns:
-                link(looks[at - back].sightings, looks[at].sightings)
+    # ---- inside ------------------------------------------------------------------------------------
+
+    def _plan_for(self, pts_ns: int) -> _Plan:
+        windows = []
+        for looks in self._looks.values():
+            start = bisect_left(looks, pts_ns - self.reach_ns, key=_time_of)
+            windows.append(looks[start : bisect_right(looks, pts_ns + self._delay_ns, key=_time_of)])
+        key = (self._version, *(look.pts_ns for window in windows if window for look in (window[0], window[-1])))
+        if key != self._plan.key:
+            self._plan = self._follow(key, windows)
+        return self._plan
+
+    def _follow(self, key: tuple[int, ...], windows: list[list[_Look]]) -> _Plan:
+        plan, longer = _Plan(key, [], []), max(self._width, self._height)
+        for window in windows:
+            followed = follow([(look.pts_ns, look.regions) for look in window], self._width, self._height)
+            plan.bridges += [list(bridge) for bridge in followed.bridges]
+            for sightings in followed.tracks:
+                seen = whole(sightings, self._width, self._height)
+                goes = speed_at(seen, len(seen) - 1)
+                plan.tracks.append(_Track(seen, speed_at(seen, 0), goes, self._leaves(seen[-1], goes)))
+        others = [track.sightings for track in plan.tracks]
+        before, after = companions(others, longer, after=False), companions(others, longer, after=True)
+        for index, track in enumerate(plan.tracks):
+            track.came_with, track.goes_with = before[index], after[index]
+        return plan
+
+    def _cover(self, track: _Track, pts_ns: int) -> list[Region]:
+        sightings = track.sightings
+        first, last = sightings[0], sightings[-1]
+        if pts_ns < first.pts_ns:
+            return _outside(first, track.came, track.came_with, pts_ns)
+        if pts_ns <= last.pts_ns:
+            if len(sightings) == 1:
+                return [beyond(first, track.came, pts_ns)]
+            index = bisect_right(sightings, pts_ns, key=_seen_at) - 1
+            return between(sightings, min(index, len(sightings) - 2), pts_ns)
+        hold_ns = self._hold_ns if len(sightings) == 1 else KNOWN * self._hold_ns
+        if pts_ns - last.pts_ns <= (max(hold_ns, LEAVING_NS) if track.leaving else hold_ns):
+            return _outside(last, track.goes, track.goes_with, pts_ns)
+        return []
+
+    def _leaves(self, last: Sighting, speed: Speed) -> bool:
+        """Whether a thing was last seen at the border, or will be there before it is let go."""
+        ahead_s = (LEAVING_NS - self._hold_ns) / _S
+        x, y = last.region.x + speed[0] * ahead_s, last.region.y + speed[1] * ahead_s
+        then = Region(last.region.kind, x, y, last.region.w, last.region.h)
+        return any(at_border(around(region), self._width, self._height) for region in (last.region, then))
 
     def _shows(self, region: Region) -> bool:
         box = around(region)
         return box.x < self._width and box.y < self._height and box.x + box.w > 0 and box.y + box.h > 0
 
 
-def _cover(sighting: Sighting, pts_ns: int, first_ns: int, last_ns: int, unseen: bool) -> list[Region]:
-    """What one sighting asks to cover at `pts_ns`, knowing its neighbours between `first_ns` and `last_ns` only.
-
-    A pair of sightings around the frame is answered for by the earlier one.
-    """
-    before = sighting.before if sighting.before is not None and sighting.before.pts_ns >= first_ns else None
-    after = sighting.after if sighting.after is not None and sighting.after.pts_ns <= last_ns else None
-    if sighting.pts_ns == pts_ns:
-        # A neighbour too far away to be surely the same thing may have been there already, or be there still.
-        others = [other for other in (before, after) if other is not None and _apart(sighting.region, other.region)]
-        return [_grown(sighting.region, MARGIN_PX), *(_drifted(other, None, pts_ns) for other in others)]
-    if sighting.pts_ns < pts_ns:
-        if after is None:
-            return [_drifted(sighting, before, pts_ns)]
-        return _between(sighting, after, pts_ns) if after.pts_ns > pts_ns else []
-    if before is None and not unseen:
-        return [_drifted(sighting, after, pts_ns)]
-    return []
-
-
-def _between(one: Sighting, other: Sighting, pts_ns: int) -> list[Region]:
-    """A thing on its way from one sighting to the next."""
-    a, b = one.region, other.region
-    share = (pts_ns - one.pts_ns) / (other.pts_ns - one.pts_ns)
-    way = _distance(a, b)
-    regions = []
-    if abs(a.angle_deg - b.angle_deg) <= TURN_DEG:
-        middle = Region(
-            a.kind,
-            a.x + share * (b.x - a.x),
-            a.y + share * (b.y - a.y),
-            a.w + share * (b.w - a.w),
-            a.h + share * (b.h - a.h),
-            a.angle_deg + share * (b.angle_deg - a.angle_deg),
-            max(a.score, b.score),
-        )
-        regions.append(_grown(middle, MARGIN_PX + WANDER * way * 4 * share * (1 - share)))
-        if not _apart(a, b):
-            return regions
-    return [*regions, _drifted(one, None, pts_ns), _drifted(other, None, pts_ns)]
-
-
-def _drifted(sighting: Sighting, neighbour: Sighting | None, pts_ns: int) -> Region:
-    """A thing some time away from its only sighting, or from the last of several: then its speed is known."""
-    region, away_s = sighting.region, abs(pts_ns - sighting.pts_ns) / _S
-    by = MARGIN_PX + DRIFT_PER_S * away_s * min(region.w, region.h)
-    if neighbour is not None:
-        speed = _distance(region, neighbour.region) / (abs(neighbour.pts_ns - sighting.pts_ns) / _S)
-        by += min(speed * away_s, MOST_DRIFT * max(region.w, region.h))
-    return _grown(region, by)
-
-
-def _grown(region: Region, by: float) -> Region:
-    return Region(
-        region.kind, region.x - by, region.y - by, region.w + 2 * by, region.h + 2 * by, region.angle_deg, region.score
-    )
-
-
-def _apart(a: Region, b: Region) -> bool:
-    """Whether two sightings lie so far from each other that they may be two things."""
-    return _distance(a, b) > FAST * max(min(a.w, a.h), min(b.w, b.h))
-
-
-def _distance(a: Region, b: Region) -> float:
-    """Between the centres, in pixels."""
-    return math.hypot(a.x + a.w / 2 - b.x - b.w / 2, a.y + a.h / 2 - b.y - b.h / 2)
+def _outside(sighting: Sighting, speed: Speed, companion: list[Sighting] | None, pts_ns: int) -> list[Region]:
+    """Before the first or after the last sighting: where its own speed takes it, and where its company goes."""
+    regions = [beyond(sighting, speed, pts_ns)]
+    if companion is not None:
+        away_s = (pts_ns - sighting.pts_ns) / _S
+        x, y = carried(companion, sighting.pts_ns, pts_ns)
+        if math.hypot(x - speed[0] * away_s, y - speed[1] * away_s) > TOGETHER_PX:
+            regions.append(beyond(sighting, (x / away_s, y / away_s), pts_ns))
+    return regions
 
 
 def _time_of(look: _Look) -> int:
     return look.pts_ns
 
 
-def _drop(looks: list[_Look], count: int) -> None:
-    """Drop the first looks, and cut their links: a chain of them would hold every look ever made."""
-    for look in looks[: max(count, 0)]:
-        for sighting in look.sightings:
-            sighting.unlink()
-    del looks[: max(count, 0)]
+def _seen_at(sighting: Sighting) -> int:
+    return sighting.pts_ns
