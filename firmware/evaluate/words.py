@@ -22,8 +22,8 @@ The longest exposure is the largest number of annotated frames in a row in which
 The false area is the share of the counted blocks that no longer show, away from all boxes (each grown by \
 {AWAY_GROWTH:.0%} of its size on every side). In a false frame it is above {FALSE_FRAME:.0%}. Both are means of each \
 clip's own mean.
-"At least" is the lower end of a 95 % interval (Wilson) for the recall, as if all boxes were independent. Frames of one \
-clip resemble each other, so with video the truth may be lower still."""
+"At least" is the lower end of a 95 % interval (Wilson) for the recall, as if all boxes were independent. Frames of \
+one clip resemble each other, so with video the truth may be lower still."""
 
 NOT_COVERED = """
 Voice, tattoos, jewellery, body shape, gait, hands, rooms, and the operating field itself. In eye, ear-nose-throat, \
