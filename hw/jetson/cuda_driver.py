@@ -80,7 +80,7 @@ class Gpu:
         """Page-locked memory that the GPU can reach; page-aligned."""
         self.stream()
         flags = self.driver.host_alloc_flags.DEVICEMAP
-        memory: Any = self.driver.pagelocked_empty(size, np.uint8, mem_flags=flags)
+        memory: Any = self.driver.pagelocked_empty((size,), np.uint8, mem_flags=flags)
         start = memory.ctypes.data
         with self._lock:
             self._mapped[start] = size, int(memory.base.get_device_pointer())
