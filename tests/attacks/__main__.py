@@ -12,8 +12,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from firmware.pipeline.detect.models import READ, load
 from tests.attacks import codes, faces, words
 from tests.attacks.fetch import model
+from tests.detect_helpers import MODELS_DIR
 
 MADE_FACES = 48
 
@@ -32,7 +34,7 @@ def main() -> int:
         else:
             stills, found = faces.made_faces(MADE_FACES)
         on_faces = faces.attack(stills, found, folder, model("face-embedding"))
-        on_words = words.attack(words.Recogniser(model("ppocr-rec")), folder)
+        on_words = words.attack(words.Recogniser(load(MODELS_DIR, READ)), folder)
         on_codes = codes.attack(folder)
     table = Table("attack", "right one above a wrong one", "named at once", "by guessing", title=f"{len(found)} faces")
     for attack, result in on_faces.items():

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 
+from firmware.config import Detect
+from firmware.pipeline.detect.runtime import Session
 from hw.ports import U8
 from tests.attacks.film import HEIGHT, WIDTH, Box, Still, as_planes, scrubbed
 from tests.attacks.scores import Result, judge
@@ -34,20 +37,19 @@ class Words:
 
 
 class Recogniser:
-    """PP-OCR recognition; (Du et al. 2020, arXiv 2009.09941) a line of writing in, its letters out."""
+    """PP-OCR recognition (Du et al. 2020, arXiv 2009.09941): a line of writing in, its letters out."""
 
-    def __init__(self, model: Path) -> None:
-        import onnxruntime
-
-        self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-        letters = self._session.get_modelmeta().custom_metadata_map["character"].split("\n")
-        self._letters = ["", *letters, " "]
+    def __init__(self, model: bytes) -> None:
+        self._session = Session(model, Detect())
+        told = {entry.key: entry.value for entry in onnx.load_model_from_string(model).metadata_props}
+        self._letters = ["", *told["character"].split("\n"), " "]
 
     def read(self, rgb: U8) -> tuple[str, float]:
         """The text and how sure the network is of it, 0 to 1 (0 for no text)."""
         wide = max(HIGH, round(rgb.shape[1] * HIGH / rgb.shape[0]))
         line = cv2.resize(rgb, (wide, HIGH), interpolation=cv2.INTER_CUBIC)[..., ::-1].astype(np.float32)
-        chances = self._session.run(None, {"x": ((line / 255 - 0.5) / 0.5).transpose(2, 0, 1)[None]})[0][0]
+        batch = np.ascontiguousarray(((line / 255 - 0.5) / 0.5).transpose(2, 0, 1)[None], np.float32)
+        chances = self._session.run(batch)[0][0]
         best = chances.argmax(1)
         kept = [at for at in range(len(best)) if best[at] and (at == 0 or best[at] != best[at - 1])]
         text = "".join(self._letters[best[at]] for at in kept if best[at] < len(self._letters))
