@@ -35,10 +35,10 @@ def need_pycuda() -> None:
         return
     print("gpu: building PyCUDA from source, as setup.py pins it (extra gpu)", flush=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", ".[gpu]"]
-    environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/local/cuda/bin"}
+    environment = {**os.environ, "PATH": f"/usr/local/cuda/bin:{os.environ.get('PATH', '')}"}
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
         raise PartMissing("PyCUDA could not be built", meaning="The kernels cannot be run on this GPU",
-                          todo="see pip's message above; it needs g++ and CUDA's toolkit with its headers")
+                          todo="see pip's message above; it needs g++, python3-dev and CUDA's toolkit with its headers")
 
 
 def main(words: list[str]) -> int:
