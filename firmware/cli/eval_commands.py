@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 
 def privacy_eval(
-    dataset: Annotated[Path, typer.Argument(help="Folder with ground_truth.json and <category>/<clip>.mp4.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder: ground_truth.json, CATEGORY/CLIP.mp4.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for report and outputs.")] = Path("privacy-eval-out"),
     profile: Annotated[Profile, typer.Option(help="How closely the detectors look.")] = "thorough",
     config: Annotated[Path | None, typer.Option(help=CONFIG_HELP)] = None,
