@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from hypothesis.extra import numpy as arrays
 
 from firmware import config
 from firmware.messages import Configure, Finished
-from firmware.pipeline.detect.types import Region
+from firmware.pipeline.detect.types import DetectorKind, Region
 from hw.ports import U8
 from tests.detect_helpers import portrait
 from tests.fill_helpers import fill_frame, fill_regions
@@ -140,7 +141,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     film(folder / "moved.mkv", inside=0, outside=200)
     with (folder / "seen.jsonl").open("w") as log:
         for frame in set(range(FRAMES)) - set(UNSEEN):
-            for kind, seen in (("face", [[*box_at(frame), 0.0, 1.0]]), ("text", [])):
+            for kind in get_args(DetectorKind):
+                seen = [[*box_at(frame), 0.0, 1.0]] if kind == "face" else []
                 log.write(json.dumps({"kind": kind, "pts_ns": frame * 1_000_000_000 // RATE, "regions": seen}) + "\n")
     return folder
 

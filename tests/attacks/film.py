@@ -7,12 +7,14 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 
 from firmware import config
 from firmware.messages import Configure, Finished
+from firmware.pipeline.detect.types import DetectorKind
 from hw.ports import U8
 from tests.pipeline_helpers import run_pipeline
 
@@ -68,11 +70,12 @@ def scrubbed(stills: Sequence[Still], folder: Path, name: str) -> list[Planes]:
     with log.open("w") as out:
         for frame in range(len(stills) * HOLD):
             boxes = [[*box, 0.0, 1.0] for box in stills[frame // HOLD].boxes]
-            for kind, seen in (("face", boxes), ("text", [])):
+            for kind in get_args(DetectorKind):
+                seen = boxes if kind == "face" else []
                 out.write(json.dumps({"kind": kind, "pts_ns": frame * 1_000_000_000 // RATE, "regions": seen}) + "\n")
     heard = run_pipeline(Configure(
         config.Source(uri=str(film)), config.Encode(preset="superfast", quality=10), config.Sound(),
-        config.Detect(delay_s=0.2, text_interval_s=0.2), "", replay_detections=str(log),
+        config.Detect(), "", replay_detections=str(log),
     ), timeout_s=600).heard
     if heard.last != Finished(len(stills) * HOLD) or any(v.kind == "blanked" for v in heard.verdicts):
         raise SystemExit(f"the product did not make a film of the stills: {heard.last}, {heard.alerts}")
