@@ -31,6 +31,8 @@ CONTRAST = 12.0
 """Least deviation in grey levels: a code on a dark label in dim light."""
 EQUAL = 0.25
 """Deviation of the widths of bars over their mean, at least."""
+STRAIGHT = 0.88
+"""Order of one way where there are few bars: folds and striped cloth are less straight."""
 SQUAREST = 1.2
 """Height over length of a linear code, at most; a curtain is higher than wide."""
 
@@ -47,8 +49,8 @@ class _Bounds:
     longest_gap: float
 
 
-_SURE = _Bounds(12, 8, 0.5, 3.0, 0.5, 0.17)
-_MANY = _Bounds(22, 16, 0.8, 4.0, 0.75, 0.12)
+_SURE = _Bounds(14, 9, 0.5, 3.0, 0.5, 0.17)
+_MANY = _Bounds(22, 16, 0.8, 3.2, 0.75, 0.12)
 """So many bars, in every slice the same: then the rest may be in doubt."""
 _PERHAPS = _Bounds(9, 4, 0.35, 3.6, 0.6, 0.25)
 
@@ -73,7 +75,7 @@ class _Matrix:
         same pictures' own candidates, shifted so that one in three hundred pictures of people and rooms has one."""
         return (
             8.8 * self.order2 - 3.6 * self.order1 + 1.9 * self.fill + math.log2(self.changes)
-            - 1.3 * math.log2(self.run) - 2.3 * min(self.spread, 4.0) + 12.4 * self.evenness - 9.8
+            - 1.3 * math.log2(self.run) - 2.3 * min(self.spread, 4.0) + 12.4 * self.evenness - 10.1
         )
 
 
@@ -91,9 +93,8 @@ def _linear(grey: U8, found: Candidate) -> Judgement:
     cut = round(0.12 * len(rows))
     rows = rows[cut : max(len(rows) - cut, cut + 2)]
     whole = _measured(_slices(rows, SLICES))
-    if found.across <= SQUAREST * found.along and whole is not None and whole.within(_SURE):
-        return "sure"
-    if whole is not None and whole.within(_MANY):
+    straight = found.order1 > STRAIGHT and found.across <= SQUAREST * found.along
+    if whole is not None and (whole.within(_MANY) or (straight and whole.within(_SURE))):
         return "sure"
     parts = _slices(rows, FINE_SLICES)
     for start in range(len(parts) - NEIGHBOURS + 1):
