@@ -18,8 +18,8 @@ TINY, SMALL = 160, 224
 """A face that fills the picture, or is cut by its edge, is seen as a whole at these sizes."""
 LIVE_SIZE = 1920
 """The copy that live looks are made of is no larger."""
-CYCLE = 3
-"""Live looks differ in one pass, in turn: so many make a round."""
+TURNS = (2, 1, 3)
+"""By how many right angles the picture is turned for heads that are not upright; live looks take turns at them."""
 GREY = (110, 110, 110)
 """Shown where there is no picture."""
 CLOSE_FACE, CLOSE_SIDE = 48, 192
@@ -43,8 +43,8 @@ class Look:
 def looks(profile: Literal["live", "thorough"], width: int, height: int, turn: int = 0) -> list[Look]:
     """The passes for a frame of this size.
 
-    YuNet costs a seventh, so it makes most of them. Live looks have one pass of each round of CYCLE looks each, `turn`
-    (0 to CYCLE - 1): a finer one, or lying on one side, or on the other. Thorough ones have all.
+    YuNet costs a seventh, so it makes most of them. Live looks turn the picture one way each, TURNS[`turn`];
+    one in a round has a finer pass. Thorough ones have all.
     """
     longest = max(width, height)
     medium, fine = min(MEDIUM, 2 * longest), min(FINE, 2 * longest)
@@ -54,10 +54,10 @@ def looks(profile: Literal["live", "thorough"], width: int, height: int, turn: i
         Look("yunet", SMALL), Look("yunet", SMALL, flipped=True),
     ]
     if profile == "live":
-        if turn > 0:
-            return [*passes, *_lying(half, (1, 3)[turn - 1])]
         finer = min(longest, LIVE_SIZE // 2)
-        return [Look("yunet", finer), *passes] if finer > 1.4 * medium else passes
+        if turn == 0 and finer > 1.4 * medium:
+            passes.insert(0, Look("yunet", finer))
+        return [*passes, *_turned(half, TURNS[turn])]
     passes += [
         Look("centerface", TINY, strictness=1.5), Look("centerface", SMALL, strictness=1.25),
         Look("centerface", half), Look("centerface", medium, flipped=True),
@@ -69,13 +69,13 @@ def looks(profile: Literal["live", "thorough"], width: int, height: int, turn: i
         passes += [Look("centerface", longest, strictness=1.25), Look("yunet", longest, strictness=1.2)]
     if (finest := max(longest, min(2 * longest, FINEST))) > 1.4 * max(fine, longest):
         passes.append(Look("yunet", finest, strictness=1.2))
-    for quarter in (1, 3):
-        passes += [*_lying(half, quarter), Look("yunet", medium, quarter=quarter)]
+    for quarter in TURNS:
+        passes += [*_turned(half, quarter), Look("yunet", medium, quarter=quarter)]
     return passes
 
 
-def _lying(long_side: int, quarter: int) -> list[Look]:
-    """Both networks, for a head on its side: a patient on the table."""
+def _turned(long_side: int, quarter: int) -> list[Look]:
+    """Both networks, for a head that lies or hangs: a patient on the table."""
     return [Look("centerface", long_side, quarter=quarter), Look("yunet", long_side, quarter=quarter)]
 
 
@@ -128,6 +128,8 @@ def turned_back(boxes: Boxes, quarter: int, width: int, height: int) -> Boxes:
     x, y, wide, high, score = boxes.T
     if quarter == 1:  # x' = y, y' = width - x
         return np.stack([width - y - high, x, high, wide, score], axis=1)
+    if quarter == 2:
+        return np.stack([width - x - wide, height - y - high, wide, high, score], axis=1)
     if quarter == 3:  # x' = height - y, y' = x
         return np.stack([y, height - x - wide, high, wide, score], axis=1)
     return boxes

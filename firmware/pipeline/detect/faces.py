@@ -10,7 +10,7 @@ import numpy as np
 from firmware.config import Detect
 from firmware.pipeline.detect import models
 from firmware.pipeline.detect.boxes import envelopes
-from firmware.pipeline.detect.face_looks import CYCLE, LIVE_SIZE, Looker, looks
+from firmware.pipeline.detect.face_looks import LIVE_SIZE, TURNS, Looker, looks
 from firmware.pipeline.detect.face_networks import LEAST, Boxes, CenterFace, FaceNetwork, NetworkName, YuNet
 from firmware.pipeline.detect.face_votes import agreed, apart, suspects
 from firmware.pipeline.detect.field import is_field
@@ -22,8 +22,8 @@ LIVE = 0.7
 """The live profile asks for less: fewer passes are fewer chances for a mistake, and for a good view."""
 FIELD = 2.0
 """In a view of the operating field, what must be so much more certain."""
-LYING = 1.5
-"""So must a face on its side: turned, shoulders and folds look like one."""
+TURNED = 1.5
+"""So must a face that lies or hangs: in a turned picture, shoulders and folds look like one."""
 CLOSE_LARGEST, MOST_CLOSE = 1 / 12, 3
 """What live looks take a closer look at: up to this share of the picture's longer side, so many at most."""
 SIDE, UP, DOWN = 0.22, 0.35, 0.25
@@ -58,9 +58,9 @@ class FaceDetector:
         """Heads as upright boxes inside the frame. A frame that stays equal is looked at until all has been tried."""
         if not prepared.same_as(self._last):
             self._last, self._answers = prepared, []
-        if len(self._answers) < (CYCLE if self._profile == "live" else 1):
+        if len(self._answers) < (len(TURNS) if self._profile == "live" else 1):
             self._answers.append(self._look(prepared))
-            self._turn = (self._turn + 1) % CYCLE
+            self._turn = (self._turn + 1) % len(TURNS)
         return tuple(dict.fromkeys(region for answer in self._answers for region in answer))
 
     def _look(self, prepared: Picture) -> tuple[Region, ...]:
@@ -77,8 +77,8 @@ class FaceDetector:
             faces = agreed(upright, field * self._threshold)
         heads = [grown(faces)]
         for quarter, passes in seen.items():
-            lying = agreed(passes, max(field, LYING) * self._threshold, each=LEAST)
-            heads.append(grown(apart(lying, faces), quarter))
+            turned = agreed(passes, max(field, TURNED) * self._threshold, each=LEAST)
+            heads.append(grown(apart(turned, faces), quarter))
         found = envelopes(np.concatenate(heads))
         found[:, :4] *= prepared.width / prepared.y.shape[1]
         return tuple(regions_of(found, prepared.width, prepared.height))
@@ -87,7 +87,8 @@ class FaceDetector:
 def grown(boxes: Boxes, quarter: int = 0) -> Boxes:
     """From face to head: of faces seen upright in a picture turned counter-clockwise by `quarter` right angles."""
     left, top, right, bottom = {
-        0: (SIDE, UP, SIDE, DOWN), 1: (DOWN, SIDE, UP, SIDE), 3: (UP, SIDE, DOWN, SIDE),
+        0: (SIDE, UP, SIDE, DOWN), 1: (DOWN, SIDE, UP, SIDE),
+        2: (SIDE, DOWN, SIDE, UP), 3: (UP, SIDE, DOWN, SIDE),
     }[quarter]  # fmt: skip
     out: Boxes = boxes.copy()
     wide, high = boxes[:, 2], boxes[:, 3]
