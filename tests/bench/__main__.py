@@ -13,7 +13,7 @@ from rich.table import Table
 
 from firmware.config import Config
 from firmware.vault.keys import new_archive_key
-from tests.bench import clips, runs
+from tests.bench import clips, deface, runs
 
 SIZES = {"1080p": (1920, 1080, 20.0), "4K": (3840, 2160, 8.0)}
 NAMES = {
@@ -21,8 +21,11 @@ NAMES = {
     "b": "(b) GStreamer, plain encode",
     "c": "(c) recorder, replayed detections",
     "d": "(d) recorder, detectors on the CPU",
+    "e": "(e) deface 1.5.0, full resolution",
     "n": "(n) frame path alone, null encoder, replayed detections",
 }
+DEFACE_SIZE = "1080p"
+"""It takes minutes for a few seconds of 4K."""
 console = Console(highlight=False, width=120)
 
 
@@ -31,6 +34,7 @@ class Figures:
     """All runs of one way at one size."""
 
     runs: list[runs.Run] = field(default_factory=list)
+    why_not: str = ""
 
     @property
     def fps(self) -> float:
@@ -50,14 +54,26 @@ def measure(size: str, rounds: int, work: Path, public_key: Path) -> dict[str, F
         console.print(f"{size}: recording the detections to replay")
         runs.recorder(clip, sealed, public_key, None, detections)
     found = {way: Figures() for way in NAMES}
+    tool, piece_frames = None, 0
+    if size == DEFACE_SIZE:
+        try:
+            tool = deface.install(work)
+            piece_frames = deface.cut(clip, 30, work / "piece.mp4")
+        except deface.NotInstalled as error:
+            found["e"].why_not = str(error)
+    else:
+        found["e"].why_not = f"measured at {DEFACE_SIZE} only"
     for number in range(rounds):
         for way, run in (
             ("a", lambda: runs.ffmpeg(clip, frames, encode, work / "plain.mp4")),
             ("b", lambda: runs.gstreamer(clip, frames, encode, work / "plain.mp4")),
             ("c", lambda: runs.recorder(clip, sealed, public_key, detections, None)),
             ("d", lambda: runs.recorder(clip, sealed, public_key, None, None)),
+            ("e", lambda: deface.deface(tool, work / "piece.mp4", piece_frames, work / "plain.mp4")),
             ("n", lambda: runs.null_path(width, height, work)),
         ):
+            if way == "e" and tool is None:
+                continue
             found[way].runs.append(run())
             console.print(f"{size} round {number + 1}/{rounds} {NAMES[way]}: {found[way].runs[-1].fps:.1f} frames/s")
     (work / "plain.mp4").unlink(missing_ok=True)
@@ -69,6 +85,9 @@ def report(size: str, found: dict[str, Figures]) -> None:
     for column in ("way", "frames/s", "of (b), median [range]", "peak memory, largest process", "blanked"):
         table.add_column(column, justify="left" if column == "way" else "right")
     for way, figures in found.items():
+        if figures.why_not:
+            table.add_row(NAMES[way], figures.why_not)
+            continue
         ratios = [run.fps / base.fps for run, base in zip(figures.runs, found["b"].runs, strict=True)]
         table.add_row(
             NAMES[way],
@@ -78,6 +97,9 @@ def report(size: str, found: dict[str, Figures]) -> None:
             str(sum(run.blanked for run in figures.runs)) if way in "cdn" else "",
         )
     console.print(table)
+    if found["e"].runs:
+        times = [ours.fps / theirs.fps for ours, theirs in zip(found["d"].runs, found["e"].runs, strict=True)]
+        console.print(f"(d) is {statistics.median(times):.1f} [{min(times):.1f}-{max(times):.1f}] times as fast as (e)")
     stages = Table(title=f"{size}: busy time of each stage, share of the run's wall time")
     stages.add_column("stage")
     shown = [way for way in "cdn" if found[way].runs[-1].stage_s]

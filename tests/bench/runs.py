@@ -33,7 +33,8 @@ class Run:
         return self.frames / self.seconds
 
 
-def _timed(command: Sequence[str], frames: int) -> Run:
+def timed(command: Sequence[str], frames: int) -> Run:
+    """Run `command` to its end. Raises RuntimeError when it fails."""
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -45,7 +46,7 @@ def _timed(command: Sequence[str], frames: int) -> Run:
 
 def ffmpeg(clip: Path, frames: int, encode: Encode, out: Path) -> Run:
     """(a) Plain encode with ffmpeg at the same settings."""
-    return _timed(
+    return timed(
         ["ffmpeg", "-v", "error", "-y", "-i", str(clip), "-an", "-c:v", "libx264", "-preset", encode.preset,
          "-b:v", str(encode.bitrate_bps), "-bf", "0", "-g", "30", "-tune", "zerolatency", str(out)],
         frames,
@@ -56,7 +57,7 @@ def gstreamer(clip: Path, frames: int, encode: Encode, out: Path) -> Run:
     """(b) Plain encode with GStreamer: the very encoder settings that the recorder uses, an IDR each second."""
     fmt = StreamFormat(width=0, height=0, rate=Fraction(30), live=False)
     encoder = x264_spec(encode, fmt).chain.replace(f"key-int-max={NO_OWN_IDR}", "key-int-max=30")
-    return _timed(
+    return timed(
         ["gst-launch-1.0", "-q", "filesrc", f"location={clip}", "!", "decodebin", "!", "queue", "!",
          *shlex.split(encoder), "!", "h264parse", "!", "mp4mux", "!", "filesink", f"location={out}"],
         frames,
@@ -69,7 +70,7 @@ def recorder(clip: Path, out_dir: Path, public_key: Path, replay: Path | None, s
     command = [sys.executable, "-m", "tests.bench.record_worker", str(clip), str(out_dir), str(public_key), str(stats)]
     command += ["--replay", str(replay)] if replay else []
     command += ["--save", str(save)] if save else []
-    run = _timed(command, 0)
+    run = timed(command, 0)
     told = json.loads(stats.read_text())
     run.frames, run.stage_s, run.blanked = told["frames"], told["stage_s"], told["blanked"]
     for sealed in out_dir.glob("*.scrub"):
@@ -80,7 +81,7 @@ def recorder(clip: Path, out_dir: Path, public_key: Path, replay: Path | None, s
 def null_path(width: int, height: int, work: Path) -> Run:
     """(n) The frame path alone: see null_path.py. Its seconds are the path's own, without drawing the pictures."""
     stats = work / "null.json"
-    run = _timed(
+    run = timed(
         [sys.executable, "-m", "tests.bench.null_path", "--width", str(width), "--height", str(height),
          "--stats", str(stats)], 0,
     )  # fmt: skip
