@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -71,7 +72,8 @@ def test_a_sharp_an_unsharp_and_a_striped_picture_are_not_smeared() -> None:
 
 def test_a_smeared_picture_is_covered_whole_by_both_profiles() -> None:
     picture = smeared(scene(), 31, 0)
-    for profile in ("live", "thorough"):
+    profiles: tuple[Literal["live", "thorough"], ...] = ("live", "thorough")
+    for profile in profiles:
         detector = open_text(MODELS_DIR, Detect(profile=profile))
         (region,) = detector.detect(detector.prepare(*nv12(picture)))
         assert (region.x, region.y, region.w, region.h) == (0, 0, 1280, 720)
@@ -184,6 +186,20 @@ def test_a_word_is_readable_however_it_lies_and_a_row_of_highlights_is_not(quart
         word, highlights = (Word(w.y, 400 - w.x, w.h, w.w, 0, w.score) for w in (word, highlights))
     assert reader.finds_letters(picture_of(rgb), rgb, word)
     assert not reader.finds_letters(picture_of(rgb), rgb, highlights)
+
+
+# ---- the edge of the picture ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", ["live", "thorough"])
+def test_a_line_cut_by_the_edge_is_covered_to_the_last_row(profile: Literal["live", "thorough"]) -> None:
+    picture = backdrop(1280, 720)
+    write(picture, "DOE JANE 4711", 500, 728, 28)
+    write(picture, "DOE JANE 4711", -20, 300, 28)
+    detector = open_text(MODELS_DIR, Detect(profile=profile))
+    regions = detector.detect(detector.prepare(*nv12(picture)))
+    assert share_covered(regions, (505, 704, 240, 16)) > 0.95
+    assert share_covered(regions, (0, 276, 220, 20)) > 0.95
 
 
 # ---- tiles ---------------------------------------------------------------------------------------
