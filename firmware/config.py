@@ -72,7 +72,7 @@ class Detect(Struct, forbid_unknown_fields=True, frozen=True):
     codes: bool = True
     """Linear codes (bars) and matrix codes (QR, DataMatrix), also those that cannot be read."""
     face_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.2
-    text_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.3
+    text_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.25
     code_interval_s: Annotated[float, Meta(ge=0.02, le=0.4)] = 0.3
     face_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.65
     """Least sum of the two face networks' scores, 0 to 2, for a face. Lower covers more, and more that is none."""
