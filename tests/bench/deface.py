@@ -29,9 +29,9 @@ def install(work: Path) -> Path:
     try:
         if not (home / "ready").exists():
             _call(sys.executable, "-m", "venv", "--clear", str(home))
-            # With the very ONNX Runtime that rows (c) and (d) use: without one it would run on OpenCV, more slowly.
+            # With the very ONNX Runtime that rows (c) and (d) use: without it deface runs on OpenCV, more slowly.
             _call(str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check",
-                  f"deface=={VERSION}", f"onnxruntime=={version('onnxruntime')}")  # fmt: skip
+                  f"deface=={VERSION}", *(f"{name}=={version(name)}" for name in ("onnx", "onnxruntime")))  # fmt: skip
             (home / "ready").touch()
         _call(str(command), "--version")
     except (OSError, subprocess.SubprocessError) as error:
