@@ -31,7 +31,7 @@ TWO_WAYS = 0.35
 """Least order of a window, for linear codes and for matrix codes; letters stay below the second more often than not."""
 ACROSS = 0.62
 """A matrix code has edges in both directions: a window with more of them in one is a border."""
-FEWEST_CELLS = 6
+FEWEST_CELLS = 9
 MOST_CANDIDATES = 48
 
 

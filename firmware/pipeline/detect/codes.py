@@ -29,6 +29,8 @@ LINEAR_ENDS, LINEAR_SIDES = 0.1, 0.3
 MATRIX_SIDES = 0.12
 CELLS = 8.0
 """Pixels of the level it was found at: its edge may lie anywhere in a cell."""
+SMALL = 600
+"""A picture whose shorter side has fewer pixels is read at its own size in every direction."""
 LINE_HIGH = 0.6
 """A reader may have read a linear code along one line: it is then taken to be this share of its length high."""
 
@@ -106,12 +108,21 @@ class CodeDetector:
                 yield _grown(candidate, scale)
 
     def _read(self, grey: U8) -> Iterator[_Box]:
-        """What the reader reads in the picture as it is: upright linear codes, matrix codes at any angle."""
-        careful = self._profile == "thorough"
-        for read in zxingcpp.read_barcodes(
-            grey, formats=FORMATS, try_rotate=careful, try_downscale=careful, try_invert=careful
-        ):
-            yield _box_of(read)
+        """What the reader reads in the picture as it is. Live it takes the time for turned codes (matrix codes too) at
+        half the size only: there it reads nearly as many, in a quarter of the time."""
+        if self._profile == "thorough":
+            yield from (_box_of(read, 1.0) for read in zxingcpp.read_barcodes(grey, formats=FORMATS))
+            return
+        plain = {"try_downscale": False, "try_invert": False}
+        if min(grey.shape) < SMALL:
+            yield from (_box_of(read, 1.0) for read in zxingcpp.read_barcodes(grey, formats=FORMATS, **plain))
+            return
+        for read in zxingcpp.read_barcodes(grey, formats=FORMATS, try_rotate=False, **plain):
+            yield _box_of(read, 1.0)
+        size = (grey.shape[1] // 2, grey.shape[0] // 2)
+        half = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+        for read in zxingcpp.read_barcodes(half, formats=FORMATS, **plain):
+            yield _box_of(read, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +155,14 @@ def _grown(found: Candidate, scale: float) -> _Box:
     )
 
 
-def _box_of(read: Any) -> _Box:
-    """The rectangle around what the reader has read, grown in the same way."""
+def _box_of(read: Any, scale: float) -> _Box:
+    """The rectangle around what the reader has read in a picture `scale` times smaller, grown in the same way."""
     position = read.position
     corners = np.array(
         [(p.x, p.y) for p in (position.top_left, position.top_right, position.bottom_right, position.bottom_left)],
         np.float32,
     )
-    (x, y), (w, h), angle = cv2.minAreaRect(corners)
+    (x, y), (w, h), angle = cv2.minAreaRect(corners * scale)
     if read.format.name in _MATRIX:
         grow = MATRIX_SIDES * max(w, h) + CELLS
         return _Box(x, y, w + 2 * grow, h + 2 * grow, math.radians(angle))
