@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import threading
 import weakref
@@ -37,13 +38,26 @@ def _load_driver() -> Any:
     return driver
 
 
-class _Thread(threading.local):
-    """What each thread has of its own: whether the context is current, its stream, its memory on the device."""
+class _Current:
+    """What a thread has of its own while the context is current on it: a stream, and memory on the device."""
 
-    stream: Any = None
-
-    def __init__(self) -> None:
+    def __init__(self, driver: Any, context: Any) -> None:
+        self._context = context
+        context.push()
+        self.stream = driver.Stream()
         self.memory: dict[str, tuple[Any, int]] = {}
+
+    def __del__(self) -> None:
+        # The thread ends: PyCUDA aborts the process when a context is still current then.
+        self.memory.clear()
+        self.stream = None
+        self._context.pop()
+
+
+class _Thread(threading.local):
+    """Each thread's own; gone with the thread."""
+
+    current: _Current | None = None
 
 
 class Gpu:
@@ -55,6 +69,7 @@ class Gpu:
         self.name: str = device.name()
         self.context = device.retain_primary_context()  # the one that ONNX Runtime and jetson-utils use, too
         self._own = _Thread()
+        atexit.register(self._leave)
         self._mapped: dict[int, tuple[int, int]] = {}  # address: size, device address
         self._lock = threading.Lock()
         self.stream()
@@ -69,12 +84,20 @@ class Gpu:
                               todo=todo) from None
         self._kernels = {name: self._module.get_function(name) for name in LANES}
 
+    def _here(self) -> _Current:
+        """This thread's own; the first call makes the context current on it, until the thread ends."""
+        if self._own.current is None:
+            self._own.current = _Current(self.driver, self.context)
+        return self._own.current
+
+    def _leave(self) -> None:
+        """At the end of the process: left to itself PyCUDA would release a primary context as if it were its own."""
+        self._own.current = None
+        self.context.detach()
+
     def stream(self) -> Any:
-        """This thread's stream; the first call makes the context current on it."""
-        if self._own.stream is None:
-            self.context.push()
-            self._own.stream = self.driver.Stream()
-        return self._own.stream
+        """This thread's stream."""
+        return self._here().stream
 
     def pinned(self, size: int) -> U8:
         """Page-locked memory that the GPU can reach; page-aligned."""
@@ -102,11 +125,11 @@ class Gpu:
 
     def scratch(self, use: str, size: int) -> int:
         """At least `size` bytes on the device, this thread's own, until it asks again for the same use."""
-        self.stream()
-        memory, have = self._own.memory.get(use, (None, 0))
+        own = self._here().memory
+        memory, have = own.get(use, (None, 0))
         if have < size:
             memory = self.driver.mem_alloc(size)
-            self._own.memory[use] = memory, size
+            own[use] = memory, size
         return int(memory)
 
     def upload(self, to: int, data: Any) -> None:
