@@ -24,13 +24,14 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="python -m tests.attacks", description=__doc__)
     asked.add_argument("--faces", type=Path, help="a folder with ground_truth.json and clips; else made-up faces")
     asked.add_argument("--only", default="", help="only clips whose path begins with this")
+    asked.add_argument("--limit", type=int, default=0, help="at most so many clips")
     asked.add_argument("--out", type=Path, default=Path("attacks-out"))
     options = asked.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="scrubcam-attacks-") as name:
         folder = Path(name)
         if options.faces:
-            stills, found = faces.labelled_faces(options.faces, options.only)
+            stills, found = faces.labelled_faces(options.faces, options.only, options.limit)
         else:
             stills, found = faces.made_faces(MADE_FACES)
         on_faces = faces.attack(stills, found, folder, model("face-embedding"))

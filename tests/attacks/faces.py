@@ -66,13 +66,13 @@ def scene_faces(count: int) -> tuple[list[Still], list[Face]]:
     return stills, faces
 
 
-def labelled_faces(folder: Path, only: str) -> tuple[list[Still], list[Face]]:
+def labelled_faces(folder: Path, only: str, limit: int) -> tuple[list[Still], list[Face]]:
     """Faces of a labelled data set: ground_truth.json names clips by their path; the sixth frame of each whose path
-    begins with `only` is taken."""
+    begins with `only` is taken, of `limit` clips at most (0: all)."""
     stills: list[Still] = []
     faces: list[Face] = []
     for name, entries in json.loads((folder / "ground_truth.json").read_text()).items():
-        if not name.startswith(only):
+        if not name.startswith(only) or (limit and len(stills) == limit):
             continue
         film = cv2.VideoCapture(str(folder / name))
         for _ in range(6):
@@ -98,7 +98,8 @@ def attack(stills: Sequence[Still], faces: Sequence[Face], folder: Path, embeddi
     blurred = [as_planes(hidden(still, _blur)) for still in stills]
     mosaic = [as_planes(hidden(still, _mosaic)) for still in stills]
     results = {}
-    for what, outputs in (("filled", after), ("blurred", blurred), ("mosaic", mosaic)):
+    soft = [as_planes(hidden(still, _soft)) for still in stills]
+    for what, outputs in (("filled", after), ("blurred", blurred), ("slightly blurred", soft), ("mosaic", mosaic)):
         for name, read in READERS.items():
             found = np.stack([read(outputs[n], box) for n, box in faces])
             known = np.stack([read(before[n], box) for n, box in faces])
@@ -121,6 +122,10 @@ def hidden(still: Still, how: Callable[[U8], U8]) -> U8:
 
 def _blur(part: U8) -> U8:
     return np.asarray(cv2.GaussianBlur(part, (0, 0), part.shape[1] / 8), np.uint8)
+
+
+def _soft(part: U8) -> U8:
+    return np.asarray(cv2.GaussianBlur(part, (0, 0), part.shape[1] / 40), np.uint8)
 
 
 def _mosaic(part: U8) -> U8:
