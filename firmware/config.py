@@ -77,6 +77,8 @@ class Detect(Struct, forbid_unknown_fields=True, frozen=True):
     face_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.65
     """Least sum of the two face networks' scores, 0 to 2, for a face. Lower covers more, and more that is none."""
     text_threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.3
+    cover: Literal["head", "head-and-shoulders"] = "head"
+    """How much of a person is filled; head-and-shoulders reaches to the hips of somebody upright."""
     delay_s: Annotated[float, Meta(ge=0.2, le=1.0)] = 0.5
     hang_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 10.0
     """After this long without an answer a detector counts as hung; a live pipeline asks to be restarted."""

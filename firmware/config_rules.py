@@ -77,6 +77,12 @@ def _evidence(config: Config) -> Iterator[Broken]:
             "what a detector that is off would have covered would be stored: all on, or all off"
             " (then every frame is filled whole)",
         )
+    if detect.cover != "head" and config.fill.faces != "box":
+        yield Broken(
+            ("detect.cover", "fill.faces"),
+            "an ellipse around head and shoulders is narrow at the head and would leave part of it visible:"
+            ' set faces = "box" or cover = "head"',
+        )
     if detect.precision != "fp32" and detect.provider != "openvino":
         yield Broken(
             ("detect.precision", "detect.provider"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from firmware.config import Detect
 from firmware.messages import Configure
 from firmware.pipeline.detect.types import Detector, DetectorKind
 from firmware.pipeline.detect.worker import DetectorWorker
@@ -59,12 +60,11 @@ def _replay(kind: DetectorKind, recorded: Any) -> tuple[Callable[..., Any], Work
 def _real(kind: DetectorKind, cfg: Configure, fmt: StreamFormat) -> tuple[Callable[..., Any], Worker]:
     # Imported here: a replay needs neither the models nor ONNX Runtime.
     from firmware.pipeline.detect.codes import CodeDetector
-    from firmware.pipeline.detect.faces import open_faces
     from firmware.pipeline.detect.text import open_text
 
     detector: Detector
     if kind == "face":
-        detector = open_faces(cfg.models_dir, cfg.detect)
+        detector = face_detector(cfg.models_dir, cfg.detect)
     elif kind == "text":
         detector = open_text(cfg.models_dir, cfg.detect)
     else:
@@ -75,6 +75,15 @@ def _real(kind: DetectorKind, cfg: Configure, fmt: StreamFormat) -> tuple[Callab
         detector, width=fmt.coded_width, height=fmt.coded_height, queue_bound=LIVE_QUEUE if fmt.live else FILE_QUEUE
     )
     return detector.prepare, worker
+
+
+def face_detector(models_dir: str, settings: Detect) -> Detector:
+    """The detector of faces, which answers with as much of each person as `settings.cover` says."""
+    from firmware.pipeline.detect.faces import open_faces
+    from firmware.pipeline.detect.people import HeadAndShoulders
+
+    heads = open_faces(models_dir, settings)
+    return HeadAndShoulders(heads) if settings.cover == "head-and-shoulders" else heads
 
 
 def _warm_up(detector: Detector, fmt: StreamFormat) -> None:
