@@ -6,7 +6,6 @@ Where it is in doubt the region grows; it never shrinks away from what was seen.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from firmware.pipeline.detect.tracks import EDGE, Sighting
 from firmware.pipeline.detect.types import Region
@@ -29,16 +28,19 @@ Speed = tuple[float, float]
 def whole(track: list[Sighting], width: int, height: int) -> list[Sighting]:
     """The track with what the border cuts off put back: as wide and as high as it was seen to be when uncut.
 
-    Otherwise a thing that comes in or leaves would seem to grow or shrink, and its middle to be slow.
+    Otherwise a thing that comes in or leaves would seem to grow or shrink, and its middle to be slow. And each
+    rectangle is written like the one before it, so that sides and angle can be followed too.
     """
     edge = EDGE * max(width, height)
-    out = []
+    out: list[Sighting] = []
     for index, sighting in enumerate(track):
         region = sighting.region
         if abs(region.angle_deg) < 10:
             x, w = _uncut(region.x, region.w, width, edge, _full(track, index, "w", width, edge))
             y, h = _uncut(region.y, region.h, height, edge, _full(track, index, "h", height, edge))
-            region = replace(region, x=x, w=w, y=y, h=h)
+            region = Region(region.kind, x, y, w, h, region.angle_deg, region.score)
+        if out:
+            region = like(region, out[-1].region)
         out.append(Sighting(sighting.pts_ns, region))
     return out
 
@@ -55,7 +57,7 @@ def at_border(region: Region, width: int, height: int) -> bool:
 def between(track: list[Sighting], index: int, pts_ns: int) -> list[Region]:
     """A thing on its way from `track[index]` to the next sighting, at speeds that fit those before and after."""
     one, other = track[index], track[index + 1]
-    a, b = one.region, like(other.region, one.region)
+    a, b = one.region, other.region
     span_s = (other.pts_ns - one.pts_ns) / _S
     share = (pts_ns - one.pts_ns) / (other.pts_ns - one.pts_ns)
     (ax, ay), (bx, by) = centre(a), centre(b)
@@ -83,7 +85,7 @@ def beyond(sighting: Sighting, speed: Speed, pts_ns: int) -> Region:
     along, across = dx * math.cos(turn) + dy * math.sin(turn), dy * math.cos(turn) - dx * math.sin(turn)
     w, h = region.w + abs(along), region.h + abs(across)
     x, y = centre(region)
-    swept = replace(region, x=x + dx / 2 - w / 2, y=y + dy / 2 - h / 2, w=w, h=h)
+    swept = Region(region.kind, x + dx / 2 - w / 2, y + dy / 2 - h / 2, w, h, region.angle_deg, region.score)
     by = MARGIN_PX + DRIFT_PER_S * abs(away_s) * min(region.w, region.h) + WANDER * math.hypot(dx, dy)
     return grown(swept, by)
 
@@ -103,7 +105,9 @@ def centre(region: Region) -> tuple[float, float]:
 
 
 def grown(region: Region, by: float) -> Region:
-    return replace(region, x=region.x - by, y=region.y - by, w=region.w + 2 * by, h=region.h + 2 * by)
+    return Region(
+        region.kind, region.x - by, region.y - by, region.w + 2 * by, region.h + 2 * by, region.angle_deg, region.score
+    )
 
 
 def like(region: Region, other: Region) -> Region:
@@ -111,6 +115,8 @@ def like(region: Region, other: Region) -> Region:
 
     A rectangle has many names: turned by 90 degrees with its sides exchanged, turned by 180 degrees.
     """
+    if region.angle_deg == other.angle_deg and (region.w > region.h) == (other.w > other.h):
+        return region
     x, y = centre(region)
     best, least = region, math.inf
     for quarter in range(-4, 5):
@@ -118,7 +124,7 @@ def like(region: Region, other: Region) -> Region:
         angle = region.angle_deg + 90 * quarter
         cost = abs(angle - other.angle_deg) / 45 + abs(math.log(w / other.w)) + abs(math.log(h / other.h))
         if cost < least - 1e-9:
-            best, least = replace(region, x=x - w / 2, y=y - h / 2, w=w, h=h, angle_deg=angle), cost
+            best, least = Region(region.kind, x - w / 2, y - h / 2, w, h, angle, region.score), cost
     return best
 
 

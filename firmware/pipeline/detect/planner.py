@@ -24,6 +24,7 @@ LEAVING_NS = 1_500_000_000
 """What was last seen at the picture's border, or on its way there, is covered until it must be out, at most so long."""
 KNOWN = 2
 """What was seen twice or more is held so many times longer: it is no passing error of a detector."""
+STILL: Speed = (0.0, 0.0)
 TOGETHER_PX = 4.0
 """Company that goes the same way, up to this, needs no region of its own."""
 _S = 1_000_000_000
@@ -120,11 +121,16 @@ class Planner:
         plan, longer = _Plan(key, [], []), max(self._width, self._height)
         for window in windows:
             followed = follow([(look.pts_ns, look.regions) for look in window], self._width, self._height)
-            plan.bridges += [list(bridge) for bridge in followed.bridges]
+            jumps = [whole(list(bridge), self._width, self._height) for bridge in followed.bridges]
+            plan.bridges += jumps
+            came = {bridge[0]: speed_at(jump, 0) for bridge, jump in zip(followed.bridges, jumps, strict=True)}
+            goes = {bridge[1]: speed_at(jump, 1) for bridge, jump in zip(followed.bridges, jumps, strict=True)}
             for sightings in followed.tracks:
-                seen = whole(sightings, self._width, self._height)
-                goes = speed_at(seen, len(seen) - 1)
-                plan.tracks.append(_Track(seen, speed_at(seen, 0), goes, self._leaves(seen[-1], goes)))
+                seen, alone = whole(sightings, self._width, self._height), sightings[0]
+                speeds = speed_at(seen, 0), speed_at(seen, len(seen) - 1)
+                if len(seen) == 1:  # perhaps it jumped here, or jumps from here
+                    speeds = (came.get(alone, goes.get(alone, STILL)), goes.get(alone, came.get(alone, STILL)))
+                plan.tracks.append(_Track(seen, *speeds, self._leaves(seen[-1], speeds[1])))
         others = [track.sightings for track in plan.tracks]
         before, after = companions(others, longer, after=False), companions(others, longer, after=True)
         for index, track in enumerate(plan.tracks):
