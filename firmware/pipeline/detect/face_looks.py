@@ -20,6 +20,8 @@ LIVE_SIZE = 1920
 """The copy that live looks are made of is no larger."""
 TURNS = (2, 1, 3)
 """By how many right angles the picture is turned for heads that are not upright; live looks take turns at them."""
+DIM, BRIGHT, MOST_GAIN = 80, 200, 8.0
+"""Of 255: a darker picture is too dark for the networks; how bright its brightest parts are made; the most gain."""
 GREY = (110, 110, 110)
 """Shown where there is no picture."""
 CLOSE_FACE, CLOSE_SIDE = 48, 192
@@ -121,6 +123,14 @@ class Looker:
             larger = [side for side in self._sizes if side >= 2 * long_side]
             self._sizes[long_side] = scaled(self._sizes[min(larger)] if larger else self._rgb, long_side)
         return self._sizes[long_side]
+
+
+def lightened(rgb: U8) -> U8:
+    """A picture in which next to nothing is brighter than DIM with its brightness raised; any other as it is."""
+    top = float(np.percentile(rgb[::8, ::8], 99))
+    if top >= DIM:
+        return rgb
+    return np.asarray(cv2.convertScaleAbs(rgb, alpha=min(BRIGHT / max(top, 1.0), MOST_GAIN)), np.uint8)
 
 
 def turned_back(boxes: Boxes, quarter: int, width: int, height: int) -> Boxes:

@@ -10,7 +10,7 @@ import numpy as np
 from firmware.config import Detect
 from firmware.pipeline.detect import models
 from firmware.pipeline.detect.boxes import envelopes
-from firmware.pipeline.detect.face_looks import LIVE_SIZE, TURNS, Looker, looks
+from firmware.pipeline.detect.face_looks import LIVE_SIZE, TURNS, Looker, lightened, looks
 from firmware.pipeline.detect.face_networks import LEAST, Boxes, CenterFace, FaceNetwork, NetworkName, YuNet
 from firmware.pipeline.detect.face_votes import agreed, apart, suspects
 from firmware.pipeline.detect.field import is_field
@@ -64,7 +64,7 @@ class FaceDetector:
         return tuple(dict.fromkeys(region for answer in self._answers for region in answer))
 
     def _look(self, prepared: Picture) -> tuple[Region, ...]:
-        looker = Looker(prepared.rgb(), self._networks)
+        looker = Looker(lightened(prepared.rgb()), self._networks)
         seen: dict[int, list[tuple[NetworkName, Boxes]]] = {}
         for look in looks(self._profile, prepared.width, prepared.height, self._turn):
             seen.setdefault(look.quarter, []).append((look.network, looker.see(look)))
