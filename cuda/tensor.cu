@@ -55,12 +55,14 @@ SC_KERNEL(scrubcam_tensor, ScrubcamTensor, 256) {
     const bool beside = block_x >= t.fit_height;
     const int fit = beside ? 0 : t.fit_width;
     Planes planes = {};
-    SC_UNROLL for (int c = 0; c < 3; ++c) {
-        float *plane = row + c * t.out_plane;
-        SC_FOR(i, t.out_width - fit) plane[fit + i] = t.pad;
-        SC_UNROLL for (int colour = 0; colour < 3; ++colour)
-            if (t.order[c] == colour)
-                planes.out[colour] = plane, planes.mean[colour] = t.mean[c], planes.scale[colour] = t.scale[c];
+    SC_UNROLL for (int colour = 0; colour < 3; ++colour) {
+        const int c = t.order[0] == colour ? 0 : t.order[1] == colour ? 1 : 2;
+        planes.out[colour] = row + c * t.out_plane;
+        planes.mean[colour] = c == 0 ? t.mean[0] : c == 1 ? t.mean[1] : t.mean[2];
+        planes.scale[colour] = c == 0 ? t.scale[0] : c == 1 ? t.scale[1] : t.scale[2];
+    }
+    SC_FOR(i, t.out_width - fit) {
+        SC_UNROLL for (int c = 0; c < 3; ++c) planes.out[c][fit + i] = t.pad;
     }
     if (beside) return;
 
