@@ -74,8 +74,8 @@ def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.timeout(300)
-def test_the_sanitizers_find_nothing(tmp_path: Path) -> None:
-    """The oracle's tests again, fewer cases and none in 4K, on a build with address and undefined-behaviour sanitizers."""
+def test_the_sanitizers_find_nothing() -> None:
+    """The oracle's tests again, fewer cases, none in 4K, on a build with address and undefined-behaviour sanitizers."""
     if not build.is_current(build.SANITIZED_LIBRARY):
         build.build_host(build.SANITIZED_LIBRARY, sanitize=True)
     runtime = [
