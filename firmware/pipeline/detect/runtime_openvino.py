@@ -15,9 +15,10 @@ F32 = NDArray[np.float32]
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 NOT_STARTED = "Without detectors every frame would be blanked, so nothing was started"
-FIXED_SIZES = 4
-"""A network compiled for one picture size is up to a sixth quicker than one for any size. A live source has few
-sizes; each one compiled keeps memory of its own, so that further ones share the network for any size."""
+FIXED_SIZES = 2
+"""A network compiled for one picture size is up to a sixth quicker than one for any size, but compiling takes up to a
+quarter of a second and memory of its own. So only the first sizes get one: those of the look before any frame, which
+are a live source's large ones. Further ones share the network for any size: there a new one costs 10 to 60 ms, once."""
 
 
 class OpenVinoNetwork:
