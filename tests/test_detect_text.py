@@ -276,6 +276,18 @@ def test_names_of_fourteen_pixels_are_found_live_in_every_corner_of_a_large_fram
         assert share_covered(regions, (x + 2, y + 6, 150, 12)) > 0.95
 
 
+def test_a_word_that_moves_with_everything_is_covered_where_it_is_in_every_look() -> None:
+    """Two of the four tiles of a 4K frame are always left over here: the coarse look must speak for them."""
+    detector = live()
+    for look in range(6):
+        picture = np.full((2160, 3840, 3), 60 + 20 * (look % 4), np.uint8)
+        for x, y in ((300, 500), (2500, 500), (300, 1700), (2500, 1700)):
+            write(picture, "DOE JANE 4711", x + 60 * look, y + 25 * look, 40)
+        regions = detector.detect(detector.prepare(*nv12(picture)))
+        for x, y in ((300, 500), (2500, 500), (300, 1700), (2500, 1700)):
+            assert share_covered(regions, (x + 60 * look + 10, y + 25 * look - 35, 400, 30)) > 0.95
+
+
 def test_a_word_stays_found_while_only_other_tiles_change_and_is_gone_when_it_is_gone() -> None:
     picture, detector = backdrop(3840, 2160), live()
     write(picture, "DOE JANE", 300, 300, 40)

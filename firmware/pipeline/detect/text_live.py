@@ -16,7 +16,7 @@ from firmware.pipeline.detect.letters import Word, covered_share, words
 from firmware.pipeline.detect.picture import Picture, scaled, take, tiles
 from firmware.pipeline.detect.text_network import TextNetwork
 from firmware.pipeline.detect.text_smear import is_smeared
-from firmware.pipeline.detect.tiling import Waiting, choose
+from firmware.pipeline.detect.tiling import Waiting, choose, due
 from firmware.pipeline.detect.types import Region
 from hw.ports import U8
 
@@ -85,7 +85,8 @@ class LiveTextDetector:
         if prepared.y.shape != self._shape:
             self._begin(prepared.y.shape)
         unseen = sum(tile.seen is None for tile in self._tiles)  # nothing is known of them yet: no time is too long
-        chosen = choose([tile.waiting(prepared.y) for tile in self._tiles], max(MOST_TILES, unseen))
+        parts = [tile.waiting(prepared.y) for tile in self._tiles]
+        chosen = choose(parts, max(MOST_TILES, unseen))
         if chosen and is_smeared(prepared.y, prepared.uv):
             self._begin(())
             return text_rules.everything(prepared)
@@ -95,12 +96,14 @@ class LiveTextDetector:
             return self._answer
         in_field = is_field(prepared.y, prepared.uv)
         self._look([self._tiles[number] for number in chosen], prepared, in_field)
-        found = [word for tile in self._tiles for word in tile.found]
-        # What a tile has seen whole needs no second, coarser box around it.
-        found += [
+        left_over = [number for number, part in enumerate(parts) if due(part) and number not in chosen]
+        fresh = [word for number, tile in enumerate(self._tiles) if number not in left_over for word in tile.found]
+        # What a tile sees whole now needs no second, coarser box around it; what it saw before may have moved.
+        coarse = [
             word for word in self._coarse
-            if covered_share(word, found, prepared.width, prepared.height) < text_rules.AGREED
+            if covered_share(word, fresh, prepared.width, prepared.height) < text_rules.AGREED
         ]
+        found = fresh + coarse + [word for number in left_over for word in self._tiles[number].found]
         self._answer = text_rules.regions(text_rules.kept([found], prepared, in_field), prepared)
         return self._answer
 
