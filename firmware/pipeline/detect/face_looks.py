@@ -14,8 +14,8 @@ from hw.ports import U8
 
 MEDIUM, FINE, FINEST = 640, 1280, 3840
 """Sizes at which middling, small and very small faces are looked for; a picture is enlarged up to twice for them."""
-TINY, SMALL = 160, 224
-"""A face that fills the picture, or is cut by its edge, is seen as a whole at these sizes."""
+SMALL = 224
+"""A face that fills the picture, or is cut by its edge, is seen as a whole at this size."""
 LIVE_SIZE = 1920
 """The copy that live looks are made of is no larger."""
 TURNS = (2, 1, 3)
@@ -61,9 +61,7 @@ def looks(profile: Literal["live", "thorough"], width: int, height: int, turn: i
             passes.insert(0, Look("yunet", finer))
         return [*passes, *_turned(half, TURNS[turn])]
     passes += [
-        Look("centerface", TINY, strictness=1.5), Look("centerface", SMALL, strictness=1.25),
-        Look("centerface", half), Look("centerface", medium, flipped=True),
-        Look("yunet", TINY, strictness=1.5), Look("yunet", medium, flipped=True),
+        Look("centerface", half), Look("centerface", medium, flipped=True), Look("yunet", medium, flipped=True),
     ]
     if fine > 1.4 * medium:
         passes += [Look("centerface", fine, strictness=1.25), Look("yunet", fine, strictness=1.2)]
