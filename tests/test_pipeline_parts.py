@@ -81,8 +81,8 @@ def test_a_slow_live_detector_rests_less(answer_ns: int, period_ns: int) -> None
 
 
 def test_a_thorough_look_at_a_large_picture_may_take_long() -> None:
-    assert hang_timeout_ns(Detect(profile="thorough"), 3840, 2160) >= 60 * S
-    assert hang_timeout_ns(Detect(profile="thorough", hang_timeout_s=1), 320, 180) == S
+    assert hang_timeout_ns(Detect(profile="thorough"), 3840, 2160) >= 300 * S
+    assert hang_timeout_ns(Detect(profile="thorough", hang_timeout_s=1), 320, 180) == 6 * S
     assert hang_timeout_ns(Detect(profile="live"), 3840, 2160) == 10 * S
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from firmware.config import Detect
 
 HD_PIXELS = 1280 * 720
+THOROUGH_PATIENCE = 6
 _SLACK_NS = 1_000_000  # times rounded to whole nanoseconds or milliseconds must not shift the choice
 
 
@@ -37,7 +38,8 @@ def live_interval_ns(interval_ns: int, delay_ns: int, answer_ns: int, period_ns:
 def hang_timeout_ns(detect: Detect, width: int, height: int) -> int:
     """After how long without an answer a detector counts as hung.
 
-    A thorough look is at full size: on two busy cores one at 3840x2160 takes some 16 s, and that is no hang.
+    A thorough look is many passes at full size: on a machine with much else to do one at 3840x2160 can take a minute,
+    and that is no hang. Nothing is late in a file, so it is given time.
     """
-    larger = max(1.0, width * height / HD_PIXELS) if detect.profile == "thorough" else 1.0
-    return round(detect.hang_timeout_s * larger * 1e9)
+    longer = THOROUGH_PATIENCE * max(1.0, width * height / HD_PIXELS) if detect.profile == "thorough" else 1.0
+    return round(detect.hang_timeout_s * longer * 1e9)
