@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from firmware.pipeline.detect.company import carried, companions
 from firmware.pipeline.detect.merge import around, at_most
 from firmware.pipeline.detect.motion import Speed, at_border, between, beyond, speed_at, whole
-from firmware.pipeline.detect.tracks import Sighting, follow
+from firmware.pipeline.detect.tracks import Followed, Sighting, follow
 from firmware.pipeline.detect.types import Detections, DetectorKind, Region
 
 MOST_REGIONS = 64
@@ -70,7 +70,8 @@ class Planner:
         self._delay_ns, self._hold_ns = delay_ns, hold_ns
         self._looks: dict[DetectorKind, list[_Look]] = {}
         self._plan = _Plan((), [], [])
-        self._version = 0
+        self._followed: dict[DetectorKind, tuple[tuple[int, ...], Followed]] = {}
+        self._version: dict[DetectorKind, int] = {}
 
     @property
     def reach_ns(self) -> int:
@@ -87,7 +88,7 @@ class Planner:
         at = bisect_left(looks, look.pts_ns, key=_time_of)
         looks[at : at + (at < len(looks) and looks[at].pts_ns == look.pts_ns)] = [look]
         del looks[: max(0, len(looks) - MOST_LOOKS)]
-        self._version += 1
+        self._version[detections.kind] = self._version.get(detections.kind, 0) + 1
 
     def regions_at(self, pts_ns: int) -> list[Region]:
         """What to cover in the frame at `pts_ns`: at most MOST_REGIONS, neighbours merged where there are more."""
@@ -108,19 +109,24 @@ class Planner:
     # ---- inside ------------------------------------------------------------------------------------
 
     def _plan_for(self, pts_ns: int) -> _Plan:
-        windows = []
-        for looks in self._looks.values():
+        windows = {}
+        for kind, looks in self._looks.items():
             start = bisect_left(looks, pts_ns - self.reach_ns, key=_time_of)
-            windows.append(looks[start : bisect_right(looks, pts_ns + self._delay_ns, key=_time_of)])
-        key = (self._version, *(look.pts_ns for window in windows if window for look in (window[0], window[-1])))
+            window = looks[start : bisect_right(looks, pts_ns + self._delay_ns, key=_time_of)]
+            ends = (window[0].pts_ns, window[-1].pts_ns) if window else ()
+            windows[kind] = ((self._version[kind], *ends), window)
+        key = tuple(number for key, _ in windows.values() for number in key)
         if key != self._plan.key:
-            self._plan = self._follow(key, windows)
+            for kind, (part, window) in windows.items():
+                if kind not in self._followed or self._followed[kind][0] != part:
+                    looked = [(look.pts_ns, look.regions) for look in window]
+                    self._followed[kind] = part, follow(looked, self._width, self._height)
+            self._plan = self._plan_from(key)
         return self._plan
 
-    def _follow(self, key: tuple[int, ...], windows: list[list[_Look]]) -> _Plan:
+    def _plan_from(self, key: tuple[int, ...]) -> _Plan:
         plan, longer = _Plan(key, [], []), max(self._width, self._height)
-        for window in windows:
-            followed = follow([(look.pts_ns, look.regions) for look in window], self._width, self._height)
+        for _, followed in self._followed.values():
             jumps = [whole(list(bridge), self._width, self._height) for bridge in followed.bridges]
             plan.bridges += jumps
             came = {bridge[0]: speed_at(jump, 0) for bridge, jump in zip(followed.bridges, jumps, strict=True)}

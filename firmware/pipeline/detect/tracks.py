@@ -131,9 +131,9 @@ def common_step(step: F64, possible: NDArray[np.bool_], cell: float) -> tuple[fl
     differ by less than `cell` are one. A row of words can be mistaken for itself shifted by a word; most cannot.
     """
     rows, columns = np.nonzero(possible)
-    if len(rows) < 2:
-        return None
     steps = step[rows, columns]
+    if len(rows) < 2 or not (np.hypot(*steps.T) > cell).any():
+        return None
     cells, counts = np.unique(np.rint(steps / cell), axis=0, return_counts=True)
     best, most = None, _votes(steps, np.zeros(2), rows, columns, cell)
     for place in np.argsort(-counts, kind="stable")[:8]:
