@@ -29,6 +29,11 @@ FINE_SLICES, NEIGHBOURS = 8, 3
 """Where much else lies beside the bars, three slices next to each other must be enough."""
 CONTRAST = 12.0
 """Least deviation in grey levels: a code on a dark label in dim light."""
+DOUBT = -1.5
+"""A matrix code's score from which a quiet margin makes up for the rest."""
+QUIET_PX = 14
+QUIET = 0.25
+"""Mean slope in the margin over that inside, at most, on three sides."""
 EQUAL = 0.25
 """Deviation of the widths of bars over their mean, at least."""
 STRAIGHT = 0.88
@@ -176,9 +181,23 @@ def _matrix(grey: U8, found: Candidate) -> Judgement:
     )
     square = abs(math.log2(run_x / run_y)) < 1.2 and longer < 4.5 * shorter and found.order1 < 0.4
     rhythm = max(_rhythm(swings), _rhythm(swings.T))
-    if measures.score > 0 and square and shorter >= 28 and rhythm < 0.3:
+    if square and shorter >= 28 and rhythm < 0.3 and (
+        measures.score > 0 or (measures.score > DOUBT and _stands_alone(grey, found))
+    ):
         return "sure"
     return "perhaps" if spread < 3.2 and evenness > 0.5 and rhythm < 0.5 else "no"
+
+
+def _stands_alone(grey: U8, found: Candidate) -> bool:
+    """Whether at least three of its four sides are quiet, as the standards ask for: a label's margin."""
+    patch = upright(grey, found, margin=QUIET_PX).astype(np.float32)
+    slope = np.abs(cv2.Sobel(patch, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(patch, cv2.CV_32F, 0, 1))
+    ring = QUIET_PX - 3
+    inside = slope[QUIET_PX + 4 : -QUIET_PX - 4, QUIET_PX + 4 : -QUIET_PX - 4]
+    if inside.size == 0:
+        return False
+    sides = (slope[2:ring], slope[-ring:-2], slope[:, 2:ring], slope[:, -ring:-2])
+    return sorted(float(side.mean()) for side in sides)[2] < QUIET * float(inside.mean())
 
 
 def _swings(values: F32, window: tuple[int, int]) -> F32:
