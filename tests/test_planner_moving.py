@@ -198,6 +198,16 @@ def test_what_turns_up_inside_the_picture_is_covered_back_over_the_delay() -> No
     assert planner.regions_at(time_ns(14)) == []
 
 
+def test_what_was_seen_once_near_the_border_has_come_in_over_it() -> None:
+    """A face that comes up quickly is whole at its first sighting, which is all that the first frames can know."""
+    planner = Planner(WIDTH, HEIGHT, DELAY_NS)
+    planner.add(Detections("face", time_ns(0), ()))
+    planner.add(Detections("face", time_ns(15), (Region("face", 700, HEIGHT - 190, 120, 160),)))
+    regions = planner.regions_at(time_ns(3))
+    assert covered((700, HEIGHT - 30, 120, 30), regions) == 1
+    assert covered((500, HEIGHT - 30, 120, 30), regions) == 0
+
+
 def test_what_was_seen_twice_is_held_twice_as_long() -> None:
     face = Region("face", 700, 300, 120, 160)
     for sightings, held_frames in ((1, 15), (2, 30)):

@@ -32,7 +32,7 @@ CLIPS = (
     "show=bands&light=bright", "show=overlays", "show=codes", "show=codes&light=dim",
 )
 """What is written: the show, its light, and the smear of what moves (half of a frame's time where not said)."""
-QUANTISER = 8
+QUANTISER = 12
 """x264's constant quantiser: nothing that can be seen is lost."""
 
 

@@ -54,6 +54,17 @@ def at_border(region: Region, width: int, height: int) -> bool:
     )
 
 
+def from_border(region: Region, width: int, height: int) -> Region:
+    """A region and the strip between it and each border that is nearer than the region is large: what was seen once,
+    there, with no speed to go by, has probably come in over it, or will leave over it."""
+    reach = min(region.w, region.h)
+    left, top, right, bottom = region.x, region.y, region.x + region.w, region.y + region.h
+    left, top = (0.0 if 0 < left <= reach else left), (0.0 if 0 < top <= reach else top)
+    right = float(width) if 0 < width - right <= reach else right
+    bottom = float(height) if 0 < height - bottom <= reach else bottom
+    return Region(region.kind, left, top, right - left, bottom - top, region.angle_deg, region.score)
+
+
 def between(track: list[Sighting], index: int, pts_ns: int) -> list[Region]:
     """A thing on its way from `track[index]` to the next sighting, at speeds that fit those before and after."""
     one, other = track[index], track[index + 1]

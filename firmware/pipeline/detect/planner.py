@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from firmware.pipeline.detect.company import carried, companions
 from firmware.pipeline.detect.merge import around, at_most
-from firmware.pipeline.detect.motion import Speed, at_border, between, beyond, speed_at, whole
+from firmware.pipeline.detect.motion import Speed, at_border, between, beyond, from_border, speed_at, whole
 from firmware.pipeline.detect.tracks import Followed, Sighting, follow
 from firmware.pipeline.detect.types import Detections, DetectorKind, Region
 
@@ -136,6 +136,9 @@ class Planner:
                 speeds = speed_at(seen, 0), speed_at(seen, len(seen) - 1)
                 if len(seen) == 1:  # perhaps it jumped here, or jumps from here
                     speeds = (came.get(alone, goes.get(alone, STILL)), goes.get(alone, came.get(alone, STILL)))
+                    if speeds == (STILL, STILL) and alone.region.angle_deg == 0:
+                        reached = from_border(seen[0].region, self._width, self._height)
+                        seen = [Sighting(alone.pts_ns, reached)]
                 plan.tracks.append(_Track(seen, *speeds, self._leaves(seen[-1], speeds[1])))
         others = [track.sightings for track in plan.tracks]
         before, after = companions(others, longer, after=False), companions(others, longer, after=True)
