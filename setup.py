@@ -18,7 +18,6 @@ RUNTIME = [
     "onnxruntime==1.31.1; python_version >= '3.11'",
     "onnxruntime==1.23.2; python_version < '3.11'",
     "opencv-python-headless==5.0.0.93",
-    "openvino==2026.4.1; platform_machine == 'x86_64'",
     "paho-mqtt==2.2.0",
     "rich==15.0.0",
     "structlog==26.1.0",

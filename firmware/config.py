@@ -84,10 +84,8 @@ class Detect(Struct, forbid_unknown_fields=True, frozen=True):
     """After this long without an answer a detector counts as hung; a live pipeline asks to be restarted."""
     threads: Annotated[int, Meta(ge=1, le=16)] = 1
     """Cores that one look may use. More than one answers sooner on an idle machine, at more work in all."""
-    provider: Literal["cpu", "cuda", "tensorrt", "openvino"] = "cpu"
-    """cpu, cuda and tensorrt: ONNX Runtime's; openvino: OpenVINO on the CPU. Absent means a named fault."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 takes half the time and finds the same, on a CPU with bfloat16 instructions, with provider = "openvino"."""
+    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    """ONNX Runtime's. Absent, or one that does not take the whole model, means a named fault."""
 
 
 class Kernels(Struct, forbid_unknown_fields=True, frozen=True):

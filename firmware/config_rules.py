@@ -83,12 +83,6 @@ def _evidence(config: Config) -> Iterator[Broken]:
             "an ellipse around head and shoulders is narrow at the head and would leave part of it visible:"
             ' set faces = "box" or cover = "head"',
         )
-    if detect.precision != "fp32" and detect.provider != "openvino":
-        yield Broken(
-            ("detect.precision", "detect.provider"),
-            f"{detect.precision} was measured as good on openvino only:"
-            ' set provider = "openvino" or precision = "fp32"',
-        )
     for kind, on, interval_s in (
         ("face", detect.faces, detect.face_interval_s),
         ("text", detect.text, detect.text_interval_s),

@@ -72,7 +72,7 @@ def _detectors(cfg: Config) -> str:
     if not ready:
         raise PartMissing("no detector is configured", meaning="Every frame would be filled",
                           todo="set detect.faces, detect.text and detect.codes")  # fmt: skip
-    return f"{', '.join(ready)} on {cfg.detect.provider} in {cfg.detect.precision}, models match their hashes"
+    return f"{', '.join(ready)} on {cfg.detect.provider}, models match their hashes"
 
 
 def _recipients(cfg: Config) -> str:

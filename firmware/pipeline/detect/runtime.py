@@ -1,9 +1,9 @@
-"""Opens a model on the configured runtime, exactly as the configuration says. Knows nothing of faces or letters."""
+"""Opens a model on ONNX Runtime, exactly as the configuration says. Knows nothing of faces or letters."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,12 +18,8 @@ from firmware.config import Detect
 from firmware.errors import PartMissing
 from firmware.pipeline.detect.types import BadDetection
 
-if TYPE_CHECKING:
-    from firmware.pipeline.detect.runtime_openvino import OpenVinoNetwork
-
 F32 = NDArray[np.float32]
 
-# ONNX Runtime's names. "openvino" is not among them: that one is OpenVINO's own runtime, see runtime_openvino.py.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 ERRORS_ONLY = 3
 NOT_STARTED = "Without detectors every frame would be blanked, so nothing was started"
@@ -35,39 +31,6 @@ class Session:
 
     Raises PartMissing when that provider is not there or does not take the whole model: none stands in for another.
     """
-
-    def __init__(self, model: bytes, settings: Detect) -> None:
-        self._network: OnnxNetwork | OpenVinoNetwork
-        if settings.provider == "openvino":
-            # Imported here: on a machine that is not set to use it, it need not be installed.
-            from firmware.pipeline.detect.runtime_openvino import OpenVinoNetwork
-
-            self._network = OpenVinoNetwork(model, settings)
-        else:
-            self._network = OnnxNetwork(model, settings)
-
-    def run(self, batch: F32) -> list[F32]:
-        """All outputs, in the model's own order."""
-        return self._network.run(batch)
-
-    def maps(self, batch: F32, cell: int) -> list[F32]:
-        """As `run`, for a network whose outputs are maps with a value for each `cell` x `cell` pixels of the input.
-
-        Raises BadDetection when one is not finite or does not cover the whole input: what lies beside it was not
-        looked at, and "nothing found" would be the wrong reading of it.
-        """
-        outputs = self.run(batch)
-        wanted = (batch.shape[0], -(-batch.shape[2] // cell), -(-batch.shape[3] // cell))
-        for output in outputs:
-            if output.ndim != 4 or not output.shape[1] or (output.shape[0], *output.shape[2:]) != wanted:
-                raise BadDetection(f"a network answered with a map of {output.shape} to a picture of {batch.shape}")
-            if not np.isfinite(output).all():
-                raise BadDetection("a network answered with numbers that are not finite")
-        return outputs
-
-
-class OnnxNetwork:
-    """A model on one of ONNX Runtime's providers."""
 
     def __init__(self, model: bytes, settings: Detect) -> None:
         wanted = PROVIDERS[settings.provider]
@@ -108,6 +71,21 @@ class OnnxNetwork:
     def run(self, batch: F32) -> list[F32]:
         """All outputs, in the model's own order."""
         outputs: list[Any] = self._session.run(None, {self._input: batch})
+        return outputs
+
+    def maps(self, batch: F32, cell: int) -> list[F32]:
+        """As `run`, for a network whose outputs are maps with a value for each `cell` x `cell` pixels of the input.
+
+        Raises BadDetection when one is not finite or does not cover the whole input: what lies beside it was not
+        looked at, and "nothing found" would be the wrong reading of it.
+        """
+        outputs = self.run(batch)
+        wanted = (batch.shape[0], -(-batch.shape[2] // cell), -(-batch.shape[3] // cell))
+        for output in outputs:
+            if output.ndim != 4 or not output.shape[1] or (output.shape[0], *output.shape[2:]) != wanted:
+                raise BadDetection(f"a network answered with a map of {output.shape} to a picture of {batch.shape}")
+            if not np.isfinite(output).all():
+                raise BadDetection("a network answered with numbers that are not finite")
         return outputs
 
 
