@@ -43,7 +43,9 @@ def stream() -> StreamInfo:
 
 def fragment(number: int, data: bytes = b"encoded picture") -> Fragment:
     start = number * QUARTER_NS
-    verdicts = [Verdict(start, "clean"), Verdict(start + 1, "masked", 2), Verdict(start + 2, "blanked", 0, "bad-detection")]
+    verdicts = [
+        Verdict(start, "clean"), Verdict(start + 1, "masked", 2), Verdict(start + 2, "blanked", 0, "bad-detection"),
+    ]
     return Fragment(number, start, QUARTER_NS, number % 4 == 0, data, verdicts)
 
 
