@@ -201,3 +201,32 @@ def test_a_face_and_a_word_on_the_same_spot_do_not_disturb_each_other() -> None:
     planner.add(Detections("text", 300 * MS, ()))
     planner.add(Detections("face", 200 * MS, (Region("face", 10, 10, 50, 50),)))
     assert [one.kind for one in planner.regions_at(100 * MS)] == ["face"]
+
+
+# ---- doubtful faces ------------------------------------------------------------------------------
+
+
+def faint(x: float, score: float = 0.35) -> Region:
+    return Region("face", x, 300, 80, 100, 0.0, score)
+
+
+@given(st.lists(st.floats(0, 1800), min_size=8, max_size=8))
+def test_a_faint_face_that_jumps_about_is_covered_where_it_was_seen_and_no_further(places: list[float]) -> None:
+    """Thorough looks, one each 0.2 s: at each of them its own face is covered, and nothing that was seen elsewhere
+    more than half a second away grows over the picture."""
+    planner = Planner(1920, 1080, 500 * MS, thorough=True)
+    for number, x in enumerate(places):
+        planner.add(Detections("face", number * 200 * MS, (faint(x),)))
+    for number, x in enumerate(places):
+        regions = planner.regions_at(number * 200 * MS)
+        assert any(r.x <= x and r.x + r.w >= x + 80 and r.y <= 300 and r.y + r.h >= 400 for r in regions)
+        assert all(region.w <= 3 * 80 and region.h <= 3 * 100 for region in regions)
+
+
+def test_a_faint_face_seen_again_at_once_is_held_as_any_other_and_one_seen_surely_twice_is_followed() -> None:
+    for scores, held in (((0.35, 0.35), True), ((0.35,), False), ((0.5, 0.3, 0.5), True)):
+        planner = Planner(1920, 1080, 500 * MS, thorough=True)
+        for number, score in enumerate(scores):
+            planner.add(Detections("face", number * 200 * MS, (faint(400, score),)))
+        after = planner.regions_at((len(scores) - 1) * 200 * MS + 400 * MS)
+        assert bool(after) is held, scores

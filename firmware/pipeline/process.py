@@ -135,8 +135,9 @@ class _Run:
         gate = EvidenceGate([seat.kind for seat in seats], delay_ns)
         if cfg.record_detections:
             self._log = DetectionLog(cfg.record_detections)
+        planner = Planner(fmt.coded_width, fmt.coded_height, delay_ns, thorough=cfg.detect.profile == "thorough")
         self._lookout = Lookout(
-            seats, gate, Planner(fmt.coded_width, fmt.coded_height, delay_ns), live=fmt.live, delay_ns=delay_ns,
+            seats, gate, planner, live=fmt.live, delay_ns=delay_ns,
             hang_timeout_ns=hang_timeout_ns(cfg.detect, fmt.width, fmt.height), alert=self._tell,
             record=self._log.write if self._log else None,
         )

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from firmware.pipeline.detect.company import carried, companions
 from firmware.pipeline.detect.merge import around, at_most
 from firmware.pipeline.detect.motion import Speed, at_border, between, beyond, from_border, speed_at, whole
-from firmware.pipeline.detect.tracks import Followed, Sighting, follow
+from firmware.pipeline.detect.tracks import Followed, Sighting, distance, follow
 from firmware.pipeline.detect.types import Detections, DetectorKind, Region
 
 MOST_REGIONS = 64
@@ -24,6 +26,13 @@ LEAVING_NS = 1_500_000_000
 """What was last seen at the picture's border, or on its way there, is covered until it must be out, at most so long."""
 KNOWN = 2
 """What was seen twice or more is held so many times longer: it is no passing error of a detector."""
+SURE = 0.45
+"""A face that was hardly ever seen with this score is doubtful: it is covered where it was seen, not where it might
+go. Otherwise passing errors, which jump about, would be followed as if they moved fast, and half the picture filled."""
+DOUBT_NS = 200_000_000
+"""Seen only once, it is covered for so long before and after: to the looks that did not see it, and no further."""
+DOUBT_GAP_NS = 450_000_000
+"""Further apart, two sightings of a doubtful face are two doubtful faces."""
 STILL: Speed = (0.0, 0.0)
 TOGETHER_PX = 4.0
 """Company that goes the same way, up to this, needs no region of its own."""
@@ -38,12 +47,17 @@ class _Look:
 
 @dataclass(slots=True)
 class _Track:
-    """Sightings of one thing with what the border hides put back, how fast it came and goes, and with whom."""
+    """Sightings of one thing with what the border hides put back, how fast it came and goes, and with whom.
+
+    It is covered for `before_ns` before the first of them and for `after_ns` after the last.
+    """
 
     sightings: list[Sighting]
     came: Speed
     goes: Speed
-    leaving: bool
+    before_ns: int
+    after_ns: int
+    in_doubt: bool = False
     came_with: list[Sighting] | None = None
     goes_with: list[Sighting] | None = None
 
@@ -63,11 +77,15 @@ class Planner:
     `delay_ns` is how far ahead of a frame the looks are known when it leaves: a thing is covered for up to that long
     before its first sighting. After its last one it is covered for `hold_ns`, longer if it was seen before that too
     and longer still on its way out of the picture. In between it moves from one sighting to the next.
+
+    After `thorough` looks a face that was only seen faintly and now and then is doubtful: it is covered where it was
+    seen, and is not followed. Live looks are few and coarse: there such a face may well be one.
     """
 
-    def __init__(self, width: int, height: int, delay_ns: int, hold_ns: int = _S // 2) -> None:
+    def __init__(self, width: int, height: int, delay_ns: int, hold_ns: int = _S // 2, *,
+                 thorough: bool = False) -> None:
         self._width, self._height = width, height
-        self._delay_ns, self._hold_ns = delay_ns, hold_ns
+        self._delay_ns, self._hold_ns, self._thorough = delay_ns, hold_ns, thorough
         self._looks: dict[DetectorKind, list[_Look]] = {}
         self._plan = _Plan((), [], [])
         self._followed: dict[DetectorKind, tuple[tuple[int, ...], Followed]] = {}
@@ -127,11 +145,15 @@ class Planner:
     def _plan_from(self, key: tuple[int, ...]) -> _Plan:
         plan, longer = _Plan(key, [], []), max(self._width, self._height)
         for _, followed in self._followed.values():
-            jumps = [whole(list(bridge), self._width, self._height) for bridge in followed.bridges]
+            bridges = [bridge for bridge in followed.bridges if not self._in_doubt(bridge)]
+            jumps = [whole(list(bridge), self._width, self._height) for bridge in bridges]
             plan.bridges += jumps
-            came = {bridge[0]: speed_at(jump, 0) for bridge, jump in zip(followed.bridges, jumps, strict=True)}
-            goes = {bridge[1]: speed_at(jump, 1) for bridge, jump in zip(followed.bridges, jumps, strict=True)}
+            came = {bridge[0]: speed_at(jump, 0) for bridge, jump in zip(bridges, jumps, strict=True)}
+            goes = {bridge[1]: speed_at(jump, 1) for bridge, jump in zip(bridges, jumps, strict=True)}
             for sightings in followed.tracks:
+                if self._in_doubt(sightings):
+                    plan.tracks += [self._doubtful(part) for part in _parts(sightings)]
+                    continue
                 seen, alone = whole(sightings, self._width, self._height), sightings[0]
                 speeds = speed_at(seen, 0), speed_at(seen, len(seen) - 1)
                 if len(seen) == 1:  # perhaps it jumped here, or jumps from here
@@ -139,25 +161,38 @@ class Planner:
                     if speeds == (STILL, STILL) and alone.region.angle_deg == 0:
                         reached = from_border(seen[0].region, self._width, self._height)
                         seen = [Sighting(alone.pts_ns, reached)]
-                plan.tracks.append(_Track(seen, *speeds, self._leaves(seen[-1], speeds[1])))
+                hold_ns = self._hold_ns if len(seen) == 1 else KNOWN * self._hold_ns
+                after_ns = max(hold_ns, LEAVING_NS) if self._leaves(seen[-1], speeds[1]) else hold_ns
+                plan.tracks.append(_Track(seen, *speeds, self._delay_ns, after_ns))
         others = [track.sightings for track in plan.tracks]
         before, after = companions(others, longer, after=False), companions(others, longer, after=True)
         for index, track in enumerate(plan.tracks):
-            track.came_with, track.goes_with = before[index], after[index]
+            if not track.in_doubt:
+                track.came_with, track.goes_with = before[index], after[index]
         return plan
+
+    def _in_doubt(self, sightings: Sequence[Sighting]) -> bool:
+        """A face seen once must have been seen surely; one seen more often, surely twice."""
+        sure = sum(sighting.region.kind != "face" or sighting.region.score >= SURE for sighting in sightings)
+        return self._thorough and sure < min(2, len(sightings))
+
+    def _doubtful(self, sightings: list[Sighting]) -> _Track:
+        if len(sightings) == 1:
+            return _Track(sightings, STILL, STILL, DOUBT_NS, DOUBT_NS, in_doubt=True)
+        return _Track(sightings, STILL, STILL, self._delay_ns, self._hold_ns, in_doubt=True)
 
     def _cover(self, track: _Track, pts_ns: int) -> list[Region]:
         sightings = track.sightings
         first, last = sightings[0], sightings[-1]
         if pts_ns < first.pts_ns:
-            return _outside(first, track.came, track.came_with, pts_ns)
+            near = first.pts_ns - pts_ns <= track.before_ns
+            return _outside(first, track.came, track.came_with, pts_ns) if near else []
         if pts_ns <= last.pts_ns:
             if len(sightings) == 1:
                 return [beyond(first, track.came, pts_ns)]
             index = bisect_right(sightings, pts_ns, key=_seen_at) - 1
             return between(sightings, min(index, len(sightings) - 2), pts_ns)
-        hold_ns = self._hold_ns if len(sightings) == 1 else KNOWN * self._hold_ns
-        if pts_ns - last.pts_ns <= (max(hold_ns, LEAVING_NS) if track.leaving else hold_ns):
+        if pts_ns - last.pts_ns <= track.after_ns:
             return _outside(last, track.goes, track.goes_with, pts_ns)
         return []
 
@@ -171,6 +206,17 @@ class Planner:
     def _shows(self, region: Region) -> bool:
         box = around(region)
         return box.x < self._width and box.y < self._height and box.x + box.w > 0 and box.y + box.h > 0
+
+
+def _parts(sightings: list[Sighting]) -> list[list[Sighting]]:
+    """Cut where two sightings are further apart than DOUBT_GAP_NS, or than half a face."""
+    parts = [sightings[:1]]
+    for one, other in pairwise(sightings):
+        far = distance(one.region, other.region) > max(one.region.w, one.region.h) / 2
+        if far or other.pts_ns - one.pts_ns > DOUBT_GAP_NS:
+            parts.append([])
+        parts[-1].append(other)
+    return parts
 
 
 def _outside(sighting: Sighting, speed: Speed, companion: list[Sighting] | None, pts_ns: int) -> list[Region]:
