@@ -14,7 +14,7 @@ from hw.sim.scene_sprites import F32, Sprite, colour, make_sprite, nv12_from_rgb
 FIELD_PHASES = 32
 GRAIN_TILES = 5
 _FIELD_BOX = (0.35, 0.46, 0.24, 0.32)  # x, y, width, height as parts of the picture
-QUIET_BOX = (0.07, 0.74, 0.29, 0.23)
+QUIET_BOX = (0.1, 0.74, 0.26, 0.23)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from firmware.config import Detect
 from firmware.pipeline.detect import models
 from firmware.pipeline.detect.boxes import envelopes
-from firmware.pipeline.detect.face_looks import LIVE_SIZE, TURNS, Looker, lightened, looks
+from firmware.pipeline.detect.face_looks import LIVE_SIZE, TURNS, Look, Looker, lightened, looks
 from firmware.pipeline.detect.face_networks import LEAST, Boxes, CenterFace, FaceNetwork, NetworkName, YuNet
 from firmware.pipeline.detect.face_votes import agreed, apart, suspects
 from firmware.pipeline.detect.field import is_field
@@ -26,6 +26,8 @@ TURNED = 1.5
 """So must a face that lies or hangs: in a turned picture, shoulders and folds look like one."""
 CLOSE_LARGEST, MOST_CLOSE = 1 / 12, 3
 """What live looks take a closer look at: up to this share of the picture's longer side, so many at most."""
+AT_ONCE = 2
+"""So many looks make a whole round by themselves: the one that warms the networks up, and a recording's first."""
 SIDE, UP, DOWN = 0.22, 0.35, 0.25
 """How much a box grows, in its own width and height: ears, cap, and the chin under a mask."""
 
@@ -47,6 +49,7 @@ class FaceDetector:
         self._profile = settings.profile
         self._threshold = settings.face_threshold * (LIVE if settings.profile == "live" else 1.0)
         self._turn = 0
+        self._at_once = AT_ONCE
         self._last: Picture | None = None
         self._answers: list[tuple[Region, ...]] = []
 
@@ -63,10 +66,17 @@ class FaceDetector:
             self._turn = (self._turn + 1) % len(TURNS)
         return tuple(dict.fromkeys(region for answer in self._answers for region in answer))
 
+    def _passes(self, prepared: Picture) -> list[Look]:
+        """Those of this look; of the first ones all of a round, so that a recording's first frames miss nothing."""
+        turns = range(len(TURNS)) if self._at_once and self._profile == "live" else (self._turn,)
+        self._at_once = max(0, self._at_once - 1)
+        size = prepared.width, prepared.height
+        return list(dict.fromkeys(look for turn in turns for look in looks(self._profile, *size, turn)))
+
     def _look(self, prepared: Picture) -> tuple[Region, ...]:
         looker = Looker(lightened(prepared.rgb()), self._networks)
         seen: dict[int, list[tuple[NetworkName, Boxes]]] = {}
-        for look in looks(self._profile, prepared.width, prepared.height, self._turn):
+        for look in self._passes(prepared):
             seen.setdefault(look.quarter, []).append((look.network, looker.see(look)))
         field = FIELD if is_field(prepared.y, prepared.uv) else 1.0
         upright = seen.pop(0)

@@ -162,7 +162,9 @@ class Planner:
                         reached = from_border(seen[0].region, self._width, self._height)
                         seen = [Sighting(alone.pts_ns, reached)]
                 hold_ns = self._hold_ns if len(seen) == 1 else KNOWN * self._hold_ns
-                after_ns = max(hold_ns, LEAVING_NS) if self._leaves(seen[-1], speeds[1]) else hold_ns
+                known = len(seen) > 1 or alone.region.kind == "face"  # a single word may well be an error
+                leaving = known and self._leaves(seen[-1], speeds[1])
+                after_ns = max(hold_ns, LEAVING_NS) if leaving else hold_ns
                 plan.tracks.append(_Track(seen, *speeds, self._delay_ns, after_ns))
         others = [track.sightings for track in plan.tracks]
         before, after = companions(others, longer, after=False), companions(others, longer, after=True)

@@ -9,6 +9,9 @@ from firmware.pipeline.detect.types import Region
 
 SMALL = 0.05
 """Of the shorter side of the frame: up to this height one pass is enough, a larger word must be confirmed."""
+BLOCK, BLOCK_LONG = 0.025, 1.5
+"""What is higher than this and hardly longer than high is a single sign, or a lamp, a tile, a marker: it must have
+strokes too."""
 LARGEST = 0.15
 """Of the shorter side: what is larger is a surface with a pattern, not writing that names a person."""
 LARGEST_FIELD = 0.04
@@ -33,7 +36,7 @@ def kept(passes: list[list[Word]], picture: Picture, field: bool) -> list[Word]:
     """The words that count, not yet grown.
 
     `passes` is what each pass saw: a network at a size. Words that are small and sure count as they are; large or faint
-    ones when another pass agrees, if there is another; large ones only when they have strokes.
+    ones when another pass agrees, if there is another; large ones and single signs only when they have strokes.
     """
     shorter = min(picture.width, picture.height)
     largest = (LARGEST_FIELD if field else LARGEST) * shorter
@@ -49,7 +52,8 @@ def kept(passes: list[list[Word]], picture: Picture, field: bool) -> list[Word]:
             doubtful = len(passes) > 1 and (large or word.score < alone)
             if doubtful and covered_share(word, others, picture.width, picture.height) < AGREED:
                 continue
-            if large and not has_strokes(word, picture.y, ratio):
+            block = word.high > BLOCK * shorter and max(word.w, word.h) < BLOCK_LONG * word.high
+            if (large or block) and not has_strokes(word, picture.y, ratio):
                 continue
             out.append(word)
     return out
