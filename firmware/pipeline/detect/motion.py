@@ -111,6 +111,12 @@ def speed_at(track: list[Sighting], index: int) -> Speed:
     return (bx - ax) / seconds, (by - ay) / seconds
 
 
+def at_most_so_fast(speed: Speed, fastest: float) -> Speed:
+    """The same direction, not faster than `fastest` pixels a second."""
+    part = min(1.0, fastest / max(math.hypot(*speed), 1e-9))
+    return speed[0] * part, speed[1] * part
+
+
 def centre(region: Region) -> tuple[float, float]:
     return region.x + region.w / 2, region.y + region.h / 2
 

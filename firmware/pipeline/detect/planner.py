@@ -14,8 +14,17 @@ from itertools import pairwise
 
 from firmware.pipeline.detect.company import carried, companions
 from firmware.pipeline.detect.merge import around, at_most
-from firmware.pipeline.detect.motion import Speed, at_border, between, beyond, from_border, speed_at, whole
-from firmware.pipeline.detect.tracks import Followed, Sighting, distance, follow
+from firmware.pipeline.detect.motion import (
+    Speed,
+    at_border,
+    at_most_so_fast,
+    between,
+    beyond,
+    from_border,
+    speed_at,
+    whole,
+)
+from firmware.pipeline.detect.tracks import FASTEST, Followed, Sighting, distance, follow
 from firmware.pipeline.detect.types import Detections, DetectorKind, Region
 
 MOST_REGIONS = 64
@@ -161,11 +170,13 @@ class Planner:
                     if speeds == (STILL, STILL) and alone.region.angle_deg == 0:
                         reached = from_border(seen[0].region, self._width, self._height)
                         seen = [Sighting(alone.pts_ns, reached)]
+                # A jump from one large thing to another would make a speed that nothing has.
+                came_at, goes_at = (at_most_so_fast(speed, FASTEST * longer) for speed in speeds)
                 hold_ns = self._hold_ns if len(seen) == 1 else KNOWN * self._hold_ns
                 known = len(seen) > 1 or alone.region.kind == "face"  # a single word may well be an error
-                leaving = known and self._leaves(seen[-1], speeds[1])
+                leaving = known and self._leaves(seen[-1], goes_at)
                 after_ns = max(hold_ns, LEAVING_NS) if leaving else hold_ns
-                plan.tracks.append(_Track(seen, *speeds, self._delay_ns, after_ns))
+                plan.tracks.append(_Track(seen, came_at, goes_at, self._delay_ns, after_ns))
         others = [track.sightings for track in plan.tracks]
         before, after = companions(others, longer, after=False), companions(others, longer, after=True)
         for index, track in enumerate(plan.tracks):
