@@ -38,6 +38,8 @@ KNOWN = 2
 SURE = 0.45
 """A face that was hardly ever seen with this score is doubtful: it is covered where it was seen, not where it might
 go. Otherwise passing errors, which jump about, would be followed as if they moved fast, and half the picture filled."""
+JUMPS = 0.6
+"""What was seen once, with a lower score than this, is not taken for something that was elsewhere before."""
 DOUBT_NS = 200_000_000
 """Seen only once, it is covered for so long before and after: to the looks that did not see it, and no further."""
 DOUBT_GAP_NS = 450_000_000
@@ -165,7 +167,7 @@ class Planner:
                     continue
                 seen, alone = whole(sightings, self._width, self._height), sightings[0]
                 speeds = speed_at(seen, 0), speed_at(seen, len(seen) - 1)
-                if len(seen) == 1:  # perhaps it jumped here, or jumps from here
+                if len(seen) == 1 and alone.region.score >= JUMPS:  # perhaps it jumped here, or jumps from here
                     speeds = (came.get(alone, goes.get(alone, STILL)), goes.get(alone, came.get(alone, STILL)))
                     if speeds == (STILL, STILL) and alone.region.angle_deg == 0:
                         reached = from_border(seen[0].region, self._width, self._height)
@@ -173,7 +175,8 @@ class Planner:
                 # A jump from one large thing to another would make a speed that nothing has.
                 came_at, goes_at = (at_most_so_fast(speed, FASTEST * longer) for speed in speeds)
                 hold_ns = self._hold_ns if len(seen) == 1 else KNOWN * self._hold_ns
-                known = len(seen) > 1 or alone.region.kind == "face"  # a single word may well be an error
+                # A single word may well be an error, and a single face that seems to have jumped here another thing.
+                known = len(seen) > 1 or (alone.region.kind == "face" and speeds == (STILL, STILL))
                 leaving = known and self._leaves(seen[-1], goes_at)
                 after_ns = max(hold_ns, LEAVING_NS) if leaving else hold_ns
                 plan.tracks.append(_Track(seen, came_at, goes_at, self._delay_ns, after_ns))
