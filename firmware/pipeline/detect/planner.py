@@ -164,28 +164,37 @@ class Planner:
             for sightings in followed.tracks:
                 if self._in_doubt(sightings):
                     plan.tracks += [self._doubtful(part) for part in _parts(sightings)]
-                    continue
-                seen, alone = whole(sightings, self._width, self._height), sightings[0]
-                speeds = speed_at(seen, 0), speed_at(seen, len(seen) - 1)
-                if len(seen) == 1 and alone.region.score >= JUMPS:  # perhaps it jumped here, or jumps from here
-                    speeds = (came.get(alone, goes.get(alone, STILL)), goes.get(alone, came.get(alone, STILL)))
-                    if speeds == (STILL, STILL) and alone.region.angle_deg == 0:
-                        reached = from_border(seen[0].region, self._width, self._height)
-                        seen = [Sighting(alone.pts_ns, reached)]
-                # A jump from one large thing to another would make a speed that nothing has.
-                came_at, goes_at = (at_most_so_fast(speed, FASTEST * longer) for speed in speeds)
-                hold_ns = self._hold_ns if len(seen) == 1 else KNOWN * self._hold_ns
-                # A single word may well be an error, and a single face that seems to have jumped here another thing.
-                known = len(seen) > 1 or (alone.region.kind == "face" and speeds == (STILL, STILL))
-                leaving = known and self._leaves(seen[-1], goes_at)
-                after_ns = max(hold_ns, LEAVING_NS) if leaving else hold_ns
-                plan.tracks.append(_Track(seen, came_at, goes_at, self._delay_ns, after_ns))
+                elif len(sightings) == 1:
+                    plan.tracks.append(self._seen_once(sightings[0], came, goes))
+                else:
+                    seen = whole(sightings, self._width, self._height)
+                    speeds = speed_at(seen, 0), speed_at(seen, len(seen) - 1)
+                    plan.tracks.append(self._track(seen, speeds, KNOWN * self._hold_ns, may_leave=True))
         others = [track.sightings for track in plan.tracks]
         before, after = companions(others, longer, after=False), companions(others, longer, after=True)
         for index, track in enumerate(plan.tracks):
             if not track.in_doubt:
                 track.came_with, track.goes_with = before[index], after[index]
         return plan
+
+    def _seen_once(self, alone: Sighting, came: dict[Sighting, Speed], goes: dict[Sighting, Speed]) -> _Track:
+        """Perhaps it jumped here, or jumps from here; at the border, perhaps it is only half in the picture."""
+        (seen,), speeds = whole([alone], self._width, self._height), (STILL, STILL)
+        if alone.region.score >= JUMPS:
+            speeds = (came.get(alone, goes.get(alone, STILL)), goes.get(alone, came.get(alone, STILL)))
+        if speeds == (STILL, STILL) and alone.region.angle_deg == 0:
+            seen = Sighting(alone.pts_ns, from_border(seen.region, self._width, self._height))
+        # A single word may well be an error, and a single face that seems to have jumped here another thing.
+        known = alone.region.kind == "face" and speeds == (STILL, STILL)
+        return self._track([seen], speeds, self._hold_ns, may_leave=known)
+
+    def _track(self, seen: list[Sighting], speeds: tuple[Speed, Speed], hold_ns: int, *, may_leave: bool) -> _Track:
+        # A jump from one large thing to another would make a speed that nothing has.
+        fastest = FASTEST * max(self._width, self._height)
+        came_at, goes_at = (at_most_so_fast(speed, fastest) for speed in speeds)
+        leaving = may_leave and self._leaves(seen[-1], goes_at)
+        after_ns = max(hold_ns, LEAVING_NS) if leaving else hold_ns
+        return _Track(seen, came_at, goes_at, self._delay_ns, after_ns)
 
     def _in_doubt(self, sightings: Sequence[Sighting]) -> bool:
         """A face seen once must have been seen surely; one seen more often, surely twice."""
