@@ -181,9 +181,17 @@ class Consent(Struct, frozen=True, forbid_unknown_fields=True):
     state: Literal["none", "given", "refused", "withdrawn"] = "none"
     video: bool = False
     audio: bool = False
+    stills: bool = False
     by: Annotated[str, Meta(max_length=200)] = ""
     evidence: Annotated[str, Meta(max_length=500)] = ""
     purpose: Annotated[str, Meta(max_length=500)] = ""
+    purpose_class: Literal["", "clinical", "education", "quality", "public-media"] = ""
+    audience: Annotated[str, Meta(max_length=200)] = ""
+    destination: Annotated[str, Meta(max_length=200)] = ""
+    retention_days: Annotated[int, Meta(ge=0, le=36500)] = 0
+    medical_record: bool = False
+    patient_ref: Annotated[str, Meta(max_length=100)] = ""
+    """The link to the hospital's record: encrypted for the recipients, never in a header, topic, log or file name."""
 
 
 class Command(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
