@@ -1,7 +1,7 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup kernels gpu-test gpu-bench demo test check bench attacks soak clean
+.PHONY: help setup kernels gpu-test gpu-bench demo test check bench attacks soak fuzz clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -38,5 +38,9 @@ attacks: setup   ## try to match faces, read names and codes in what leaves (not
 soak: setup      ## a million frames through the frame path under random faults (not a test; minutes)
 	$(PY) -m tests.soak
 
+fuzz: setup      ## a million damaged inputs for every parser, guided by coverage (not a test; about an hour); leaves fuzz-out/
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	$(PY) -m tests.fuzz
+
 clean:           ## remove what the targets above left in this folder
-	rm -rf .venv .models cuda/build demo-out bench-out attacks-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .models cuda/build demo-out bench-out attacks-out fuzz-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -40,6 +40,8 @@ DEV = [
 ]
 # What `make attacks` needs beside DEV: a network that matches faces, to try it on what was filled.
 ATTACKS = ["dlib-bin==20.0.1.post1"]
+# What `make fuzz` needs beside DEV: a fuzzer that sees which branches an input takes.
+FUZZ = ["atheris==3.0.0; python_version >= '3.11'"]
 
 setup(
     name="scrubcam",
@@ -50,6 +52,6 @@ setup(
     packages=find_packages(include=["firmware", "firmware.*", "hw", "hw.*"]),
     package_data={"firmware": ["models.lock"]},
     install_requires=RUNTIME,
-    extras_require={"dev": DEV, "attacks": ATTACKS, "gpu": GPU, "jetson": ["Jetson.GPIO==2.1.13", *GPU]},
+    extras_require={"dev": DEV, "attacks": ATTACKS, "fuzz": FUZZ, "gpu": GPU, "jetson": ["Jetson.GPIO==2.1.13", *GPU]},
     entry_points={"console_scripts": ["scrubcam=firmware.cli.main:main"]},
 )

@@ -110,6 +110,6 @@ class Channel(Generic[S, R]):
         del self._buffer[: _LENGTH.size + size]
         try:
             message: R = self._decode.decode(payload)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ChannelClosed(f"not a message this side knows: {error}") from None
         return message

@@ -112,9 +112,15 @@ def test_an_absent_file_says_how_to_get_it(tmp_path: Path) -> None:
     assert "firmware.pipeline.detect.fetch" in caught.value.todo
 
 
-def test_a_line_that_is_not_understood_is_an_error() -> None:
-    with pytest.raises(ValueError, match="line 2"):
-        models._tables('[a]\nsha256 = 12\n')
+@pytest.mark.parametrize(("text", "told"), [
+    ('[a]\nsha256 = 12\n', "line 2"),
+    ('sha256 = "12"\n', "line 1"),
+    ('[a]\n[a]\n', "line 2: a second"),
+    ('[a]\nsha256 = "12"\n', "must have exactly"),
+])
+def test_a_lock_file_that_is_not_as_it_should_be_is_named(text: str, told: str) -> None:
+    with pytest.raises(PartMissing, match=told):
+        models.parse_lock(text)
 
 
 # ---- ONNX Runtime --------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def load_detections(path: str) -> dict[tuple[str, int], Detections]:
                     Region(kind, x, y, w, h, angle, score) for x, y, w, h, angle, score in row["regions"]
                 )
                 found[kind, row["pts_ns"]] = Detections(kind, row["pts_ns"], regions)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MediaUnreadable(f"The recorded detections {path} cannot be read: {error}",
                               todo="record them again with the same source and settings") from None
     return found

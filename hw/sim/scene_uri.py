@@ -63,7 +63,10 @@ def parse_scene_uri(uri: str, base: SceneSettings | None = None) -> SceneSetting
 
     Raises ConfigError naming key and range.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise _wrong(uri, f"it is no address ({error})") from None
     if parts.scheme != "scene" or parts.netloc or parts.path not in ("", "/") or parts.fragment:
         raise _wrong(uri, "the generator's address is scene:// with parameters after a question mark")
     values: dict[str, object] = {}
@@ -107,4 +110,4 @@ def _value(uri: str, key: str, text: str) -> object:
 
 
 def _wrong(uri: str, why: str) -> ConfigError:
-    return ConfigError(f"{uri!r} is not a scene: {why}", meaning="Nothing is recorded", todo="correct the address")
+    return ConfigError(f"{uri!r:.200} is not a scene: {why:.300}", meaning="Nothing is recorded", todo="correct the address")

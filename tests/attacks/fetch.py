@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from firmware.pipeline.detect.models import Model, _tables
+from firmware.pipeline.detect.models import Model, parse_lock
 
 FOLDER = Path(__file__).parent.parent.parent / ".models-dev"
 
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent.parent.parent / ".models-dev"
 def model(name: str) -> Path:
     """The file of one entry of models.lock beside this module; fetched when it is not there yet."""
     text = (Path(__file__).parent / "models.lock").read_text(encoding="utf-8")
-    wanted = Model(name=name, **_tables(text)[name])
+    wanted = parse_lock(text)[name]
     path = FOLDER / wanted.file
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != wanted.sha256:
         FOLDER.mkdir(exist_ok=True)

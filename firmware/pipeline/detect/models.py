@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 
@@ -32,10 +32,37 @@ class Model:
     source: str
 
 
+_FIELDS = {field.name for field in fields(Model)} - {"name"}
+
+
 def locked() -> dict[str, Model]:
     """All entries of models.lock by name."""
-    text = resources.files("firmware").joinpath("models.lock").read_text(encoding="utf-8")
-    return {name: Model(name=name, **values) for name, values in _tables(text).items()}
+    return parse_lock(resources.files("firmware").joinpath("models.lock").read_text(encoding="utf-8"))
+
+
+def parse_lock(text: str) -> dict[str, Model]:
+    """The entries of a lock file by name. Raises PartMissing, naming the line or entry that is not as it should be.
+
+    It is the part of TOML that models.lock uses: [table] and key = "string" lines, and comments. Read here so that
+    fetching needs nothing but Python's own library (tomllib came with 3.11).
+    """
+    tables: dict[str, dict[str, str]] = {}
+    current: dict[str, str] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if head := re.fullmatch(r"\[([a-z0-9-]+)\]", line):
+            if head[1] in tables:
+                raise _wrong_lock(f"line {number}: a second [{head[1]}]")
+            current = tables[head[1]] = {}
+        elif (entry := re.fullmatch(r'([a-z0-9_]+) = "([^"\\]*)"', line)) and current is not None:
+            current[entry[1]] = entry[2]
+        else:
+            raise _wrong_lock(f"line {number}: {line!r:.100}")
+    for name, values in tables.items():
+        if set(values) != _FIELDS:
+            raise _wrong_lock(f"[{name}] must have exactly {', '.join(sorted(_FIELDS))}")
+    return {name: Model(name=name, **values) for name, values in tables.items()}
 
 
 def load(models_dir: str | Path, name: str) -> bytes:
@@ -59,20 +86,7 @@ def load(models_dir: str | Path, name: str) -> bytes:
     return data
 
 
-def _tables(text: str) -> dict[str, dict[str, str]]:
-    """The part of TOML that models.lock uses: [table] and key = "string" lines, and comments.
-
-    Read here so that fetching needs nothing but Python's own library (tomllib came with 3.11).
-    """
-    tables: dict[str, dict[str, str]] = {}
-    current: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        if head := re.fullmatch(r"\[([a-z0-9-]+)\]", line):
-            current = tables[head[1]] = {}
-        elif entry := re.fullmatch(r'([a-z0-9_]+) = "([^"\\]*)"', line):
-            current[entry[1]] = entry[2]
-        else:
-            raise ValueError(f"models.lock, line {number}: {line!r}")
-    return tables
+def _wrong_lock(why: str) -> PartMissing:
+    return PartMissing(f"models.lock cannot be read, {why}",
+                       meaning="Which detectors are the right ones is not known, so nothing was started",
+                       todo="install this release of scrubcam again")

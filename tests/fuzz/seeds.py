@@ -1,0 +1,115 @@
+"""Where each target begins: whole, valid input made by the product's own writers, so that no file is committed."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from firmware.config import Detect, Encode, Sound, Source
+from firmware.fleet.topics import FleetCommand, encode
+from firmware.media.fmp4 import fragment, init_segment
+from firmware.media.tracks import Sample, SoundTrack, VideoTrack
+from firmware.messages import (
+    Alert,
+    Answer,
+    Command,
+    Configure,
+    Consent,
+    Event,
+    Failed,
+    Finished,
+    Fragment,
+    Health,
+    Pause,
+    Progress,
+    StateReport,
+    Stop,
+    StreamInfo,
+    Subscribe,
+    Verdict,
+)
+from firmware.vault.device_key import DeviceKey
+from firmware.vault.keys import PrivateKey
+
+CONSENT = Consent(state="given", video=True, audio=True, by="Dr. N.", evidence="form 7", purpose="teaching of suturing",
+                  purpose_class="education")
+STREAM = StreamInfo("h264", 64, 48, 64, 48, 30, 1, True, "x264", ["faces"], b"init", covers=["face"])
+VIDEO = VideoTrack("h264", 64, 48, 64, 48, bytes.fromhex("0142c00affe1000467 42c00a01000468ce3c80".replace(" ", "")))
+SOUND = SoundTrack("opus", 48_000, 2, bytes.fromhex("0002013800bb80000000"))
+FRAMES = [Sample(0, 33_000_000, True, b"\0\0\0\x02\x65\x88"), Sample(33_000_000, 33_000_000, False, b"\0\0\0\x01\x41")]
+SOUNDS = [Sample(0, 20_000_000, True, b"opus")]
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def seeds(name: str) -> list[bytes]:
+    """Valid input for the target `name`; never empty."""
+    return _SEEDS[name]()
+
+
+def _messages(*messages: msgspec.Struct) -> bytes:
+    packed = [msgspec.msgpack.encode(message) for message in messages]
+    return b"".join(struct.pack(">I", len(data)) + data for data in packed)
+
+
+def _to_recorder() -> list[bytes]:
+    asked = Command("1", "consent", "mqtt", "note", CONSENT)
+    return [_messages(Subscribe(7), Command("2", "start"), asked), _messages(asked)]
+
+
+def _from_recorder() -> list[bytes]:
+    event = Event(3, "id", "alert", 1.5, "abc", {"code": "x", "bytes": 3, "share": 0.5, "on": True})
+    return [_messages(Answer("1", True, "READY"), StateReport("RECORDING", 1.0, "abc"), event,
+                      Health(1.0, "READY", 0, 1, 2.0, 3, 4, 5, 6, 7.0, 8, 9))]
+
+
+def _to_pipeline() -> list[bytes]:
+    return [_messages(Configure(Source(), Encode(), Sound(), Detect(), "models"), Pause(True), Stop())]
+
+
+def _from_pipeline() -> list[bytes]:
+    sent = Fragment(1, 0, 33, True, b"data", [Verdict(0, "masked", 2)])
+    return [_messages(STREAM, sent, Progress(1, 2, 3, 0, 0, 4, {"read": 0.5}, 6), Alert("black", "picture"),
+                      Finished(3)), _messages(Failed("no-video", "what"))]
+
+
+def _command() -> list[bytes]:
+    asked = FleetCommand("1", "consent", consent=CONSENT, expires_unix_s=9.0)
+    return [bytes([how]) + encode(asked) for how in (0, 1, 2)] + [b"\0" + encode(FleetCommand("2", "start"))]
+
+
+@functools.cache
+def _key() -> PrivateKey:
+    return PrivateKey.generate()
+
+
+def _public_keys() -> list[bytes]:
+    return [_key().public.to_text().encode(), _key().to_text().encode()]
+
+
+def _trust_list() -> list[bytes]:
+    device = DeviceKey.generate()
+    return [f"# trusted\n{device.fingerprint} room 1\n".encode() + device.public_pem()]
+
+
+_DETECTIONS = b'{"kind": "face", "pts_ns": 5, "regions": [[1, 2, 3, 4, 0.0, 0.9]]}\n' * 2
+_SEEDS: dict[str, Callable[[], list[bytes]]] = {
+    "config": lambda: [path.read_bytes() for path in sorted(DEPLOY.glob("*.toml"))],
+    "models-lock": lambda: [resources.files("firmware").joinpath("models.lock").read_bytes()],
+    "scene-uri": lambda: [b"scene://?width=640&height=360&rate=30000/1001&seconds=2&show=turn&light=dim&shutter=0.5"],
+    "mqtt-command": _command,
+    "socket-recorder": _to_recorder,
+    "socket-agent": _from_recorder,
+    "socket-pipeline": _to_pipeline,
+    "socket-from-pipeline": _from_pipeline,
+    "public-key": _public_keys,
+    "private-key": lambda: [*_public_keys(), _key().to_text("word").encode()],
+    "trust-list": _trust_list,
+    "detections": lambda: [_DETECTIONS],
+    "fragment": lambda: [fragment(3, FRAMES, SOUNDS), fragment(3, FRAMES)],
+    "init-segment": lambda: [init_segment(VIDEO), init_segment(VIDEO, SOUND)],
+}

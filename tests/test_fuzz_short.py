@@ -1,0 +1,34 @@
+"""Every parser takes or refuses by name whatever it is given: a short run with damaged input (the long: make fuzz)."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.fuzz.mutate import mutated
+from tests.fuzz.seeds import seeds
+from tests.fuzz.targets import TARGETS
+
+RUNS = 1500
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_input_breaks_a_parser(name: str) -> None:
+    target, begin, rng = TARGETS[name], seeds(name), random.Random(name)
+    for seed in begin:
+        target(seed)
+    for number in range(RUNS):
+        data = mutated(begin, rng)
+        try:
+            target(data)
+        except Exception as error:
+            raise AssertionError(f"{name}, run {number}: {type(error).__name__} {error} for {data!r:.2000}") from error
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_random_bytes_do_not_either(name: str) -> None:
+    target, rng = TARGETS[name], random.Random(name)
+    target(b"")
+    for _ in range(200):
+        target(rng.randbytes(rng.randrange(300)))
