@@ -110,4 +110,5 @@ def _value(uri: str, key: str, text: str) -> object:
 
 
 def _wrong(uri: str, why: str) -> ConfigError:
-    return ConfigError(f"{uri!r:.200} is not a scene: {why:.300}", meaning="Nothing is recorded", todo="correct the address")
+    return ConfigError(f"{uri!r:.200} is not a scene: {why:.300}", meaning="Nothing is recorded",
+                       todo="correct the address")
