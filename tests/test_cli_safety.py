@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from firmware.cli.key_commands import Kem
 from firmware.cli.main import app
 from firmware.config import Config, Paths
 from firmware.errors import ConfigError, DiskFault
 from firmware.paths import default_models_dir
 from firmware.selftest import _short_recording
-from firmware.vault.keys import new_archive_key
+from firmware.vault.key_kinds import KINDS
+from firmware.vault.keys import PrivateKey, new_archive_key
 from tests.vault_helpers import seal
 
 SCENE = "scene://?width=320&height=180&rate=15&seed=3&seconds=1&paced=0&sound=0"
@@ -47,6 +49,17 @@ def test_a_key_pair_needs_a_name(tmp_path: Path, name: str) -> None:
     assert isinstance(scrubcam("keys", "new", name, "--dir", tmp_path / "in"), ConfigError)
     assert list(tmp_path.iterdir()) == []
     assert isinstance(scrubcam("keys", "new", "archive", "--dir", "/proc/nowhere"), DiskFault)
+
+
+@pytest.mark.parametrize("kem", KINDS)
+def test_each_kind_of_key_can_be_made_and_p256_says_that_it_is_not_quantum_safe(tmp_path: Path, kem: str) -> None:
+    told = CliRunner().invoke(app, ["keys", "new", "archive", "--dir", str(tmp_path), "--kem", kem]).stdout
+    assert PrivateKey.load(str(tmp_path / "archive.key")).public.kem == kem
+    assert ("not quantum-safe" in told) == (kem == "P256")
+
+
+def test_the_command_offers_every_kind_of_key() -> None:
+    assert [kem.value for kem in Kem] == list(KINDS)
 
 
 def test_a_folder_with_brackets_in_its_name_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,25 +11,78 @@ import pytest
 
 from firmware.errors import KeyFault
 from firmware.vault.device_key import DeviceKey, load_trust_list, signature_holds
-from firmware.vault.keys import PrivateKey, PublicKey, new_archive_key
+from firmware.vault.key_files import private_text
+from firmware.vault.key_kinds import KINDS
+from firmware.vault.keys import DEFAULT_KEM, PrivateKey, PublicKey, new_archive_key
+
+SIZES = {"MLKEM768-X25519": (1120, 1216, 32), "MLKEM1024-P384": (1665, 1665, 112), "P256": (65, 65, 32)}
+"""The specification's table: bytes of enc, of the raw public key and of the private body."""
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
-def test_a_new_pair_seals_and_opens(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kem", SIZES)
+def test_a_new_pair_seals_and_opens(tmp_path: Path, kem: str) -> None:
+    enc_bytes, public_bytes, private_bytes = SIZES[kem]
     private, public = tmp_path / "archive.key", tmp_path / "archive.pub"
-    made = new_archive_key(str(private), str(public))
+    made = new_archive_key(str(private), str(public), kem=kem)
     assert (mode(private), mode(public)) == (0o600, 0o644)
     loaded = PublicKey.load(str(public))
     assert loaded == made
+    assert len(loaded.raw) == public_bytes
     recipient = loaded.wrap(b"k" * 32, b"this recording")
-    assert len(recipient.wrapped) == 1168
+    assert recipient.kem == kem
+    assert len(recipient.wrapped) == enc_bytes + 32 + 16
     key = PrivateKey.load(str(private))
+    assert len(key.body) == private_bytes
     assert key.unwrap([recipient], b"this recording") == b"k" * 32
     with pytest.raises(KeyFault, match="does not open"):
         key.unwrap([recipient], b"another recording")
+
+
+def test_three_kinds_and_the_hybrid_is_the_default() -> None:
+    assert list(KINDS) == list(SIZES)
+    assert DEFAULT_KEM == PrivateKey.generate().public.kem == "MLKEM768-X25519"
+    assert [kem for kem, kind in KINDS.items() if not kind.quantum_safe] == ["P256"]
+
+
+def test_a_key_of_one_kind_does_not_pass_for_another(tmp_path: Path) -> None:
+    """Its key id would fit: it is of the raw bytes alone."""
+    path = tmp_path / "mixed"
+    for kem in KINDS:
+        key = PrivateKey.generate(kem)
+        for other in KINDS.keys() - {kem}:
+            for text, load in ((key.to_text(), PrivateKey.load), (key.public.to_text(), PublicKey.load)):
+                path.write_text(text.replace(f"kem: {kem}", f"kem: {other}"))
+                with pytest.raises(KeyFault, match="not a whole"):
+                    load(str(path))
+
+
+@pytest.mark.parametrize("kem", ["MLKEM1024-P384", "P256"])
+def test_a_point_off_the_curve_and_a_scalar_of_nought_are_no_keys(tmp_path: Path, kem: str) -> None:
+    key, path = PrivateKey.generate(kem), tmp_path / "bad"
+    point = 97 if kem == "MLKEM1024-P384" else 65
+    off_curve = PublicKey(key.public.raw[:-1] + bytes([key.public.raw[-1] ^ 1]), kem)
+    compressed = PublicKey(key.public.raw[:-point] + b"\x02" + key.public.raw[1 - point :], kem)
+    for bad in (off_curve, compressed):
+        path.write_text(bad.to_text())
+        with pytest.raises(KeyFault, match="not a whole"):
+            PublicKey.load(str(path))
+    scalar = 48 if kem == "MLKEM1024-P384" else 32
+    path.write_text(private_text(kem, key.public.key_id, key.body[:-scalar] + bytes(scalar), None))
+    with pytest.raises(KeyFault, match="not a whole"):
+        PrivateKey.load(str(path))
+
+
+def test_openssl_makes_the_same_p256_public_key_from_the_scalar(tmp_path: Path) -> None:
+    key = PrivateKey.generate("P256")
+    der = bytes.fromhex("30310201010420") + key.body + bytes.fromhex("a00a06082a8648ce3d030107")  # RFC 5915
+    (tmp_path / "ec.der").write_bytes(der)
+    command = ["openssl", "ec", "-inform", "DER", "-in", "ec.der", "-pubout", "-outform", "DER"]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=20, check=True).stdout
+    assert shown[-65:] == key.public.raw
 
 
 def test_the_seed_is_x_wings() -> None:
@@ -73,7 +126,7 @@ def test_each_fault_says_what_it_is(tmp_path: Path) -> None:
         text = name.read_text()
         changed = text.replace("-X25519", "-OTHER")
         bad.write_text(changed)
-        with pytest.raises(KeyFault, match="only MLKEM768-X25519"):
+        with pytest.raises(KeyFault, match="supported are MLKEM768-X25519, MLKEM1024-P384, P256"):
             load(str(bad))
         for damaged in ("", "nonsense", text[:-40], text.replace("key-id: ", "key-id: 0"), text.replace("\n\n", "\n"),
                         text.replace("=", "!"), "\xff\xfe", text[: len(text) // 2] + "AAAA" + text[len(text) // 2 :]):
