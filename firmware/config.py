@@ -16,12 +16,22 @@ class Device(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Paths(Struct, forbid_unknown_fields=True, frozen=True):
-    """Where things live. `state_dir` holds the device key, the journal and the outbox; `run_dir` the sockets."""
+    """Where things live. `state_dir` holds keys, journal, ledger and outbox; `run_dir` the sockets.
+
+    Keep `state_dir` on another disk than `recordings_dir` where you can: with its disk gone no file can be begun.
+    """
 
     recordings_dir: str = "/var/lib/scrubcam/recordings"
+    second_recordings_dir: str = ""
+    """A folder on another disk, inside its mount: a recording goes on there when the first fails or is full."""
     state_dir: str = "/var/lib/scrubcam/state"
     run_dir: str = "/run/scrubcam"
     models_dir: str = "/usr/share/scrubcam/models"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The folders that may hold recordings, in the order in which they are used."""
+        return tuple(folder for folder in (self.recordings_dir, self.second_recordings_dir) if folder)
 
 
 class Source(Struct, forbid_unknown_fields=True, frozen=True):
@@ -139,11 +149,38 @@ class Recorder(Struct, forbid_unknown_fields=True, frozen=True):
 
     preroll_s: Annotated[float, Meta(ge=0, le=120)] = 30.0
     reserve_bytes: Annotated[int, Meta(ge=0)] = 2_000_000_000
+    """A start needs so much room above the floor."""
+    reserve_hours: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    """The same in hours at the present rate; the larger of the two counts."""
+    warn_hours: Annotated[float, Meta(ge=0, le=1000)] = 1.0
+    """Below so many hours left the alert `disk-low` is told."""
     floor_bytes: Annotated[int, Meta(ge=0)] = 500_000_000
+    """A recording that reaches it goes on on the second disk, or is sealed while there is room for that."""
     recipients: list[str] = []
     """Public key files (`scrubcam keys new archive`) that may open recordings; at least one to start."""
     light_stale_s: Annotated[float, Meta(ge=0.3, le=2.0)] = 1.5
     """The record light goes out when no byte reached the disk for this long."""
+
+
+class Retention(Struct, forbid_unknown_fields=True, frozen=True):
+    """How long the device keeps its own copy. Only what was handed over, and verified there, is ever deleted.
+
+    Days count from the end of the recording, by the purpose class of its consent; 0: never because of age.
+    """
+
+    clinical_days: Annotated[int, Meta(ge=0, le=36500)] = 30
+    education_days: Annotated[int, Meta(ge=0, le=36500)] = 30
+    quality_days: Annotated[int, Meta(ge=0, le=36500)] = 30
+    public_media_days: Annotated[int, Meta(ge=0, le=36500)] = 30
+    unclassified_days: Annotated[int, Meta(ge=0, le=36500)] = 0
+    """For a recording whose consent names no class."""
+    own_days: Literal["longer", "instead", "ignore"] = "longer"
+    """What the days written in a recording's own consent do: the longer of both counts; they count instead; nothing."""
+    after_handover_days: Annotated[int, Meta(ge=0, le=365)] = 7
+    """At least so long after it was handed over: time for the archive to take it in."""
+    make_room: bool = False
+    """Below the reserve, delete the oldest that were handed over for longer than after_handover_days, before their
+    time."""
 
 
 class Board(Struct, forbid_unknown_fields=True, frozen=True):
@@ -192,6 +229,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     fill: Fill = Fill()
     zones: Zones = Zones()
     recorder: Recorder = Recorder()
+    retention: Retention = Retention()
     board: Board = Board()
     controls: Controls = Controls()
     mqtt: Mqtt = Mqtt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -117,10 +118,19 @@ def _keeping(config: Config) -> Iterator[Broken]:
     for name in ("recordings_dir", "state_dir", "run_dir", "models_dir"):
         if not getattr(paths, name):
             yield Broken((f"paths.{name}",), "empty: give a directory")
+    if paths.second_recordings_dir and _same_folder(paths.second_recordings_dir, paths.recordings_dir):
+        yield Broken(
+            ("paths.second_recordings_dir", "paths.recordings_dir"),
+            "the same folder twice: name one on another disk, or leave the second out",
+        )
     if len(paths.run_dir.encode()) > _SOCKET_NAME_ROOM:
         yield Broken(
             ("paths.run_dir",), f"too long for the sockets in it: at most {_SOCKET_NAME_ROOM} bytes"
         )
+
+
+def _same_folder(one: str, other: str) -> bool:
+    return os.path.normpath(one) == os.path.normpath(other)
 
 
 def _board(board: Board) -> Iterator[Broken]:

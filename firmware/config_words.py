@@ -14,7 +14,8 @@ from msgspec import inspect
 from firmware.config import Config
 
 MAX_INT = 2**63 - 1
-_UNITS = {"bps": "bit/s", "s": "s", "hz": "Hz", "bytes": "bytes", "pin": "(pin of the 40-pin header)"}
+_UNITS = {"bps": "bit/s", "s": "s", "hz": "Hz", "bytes": "bytes", "hours": "h", "days": "days",
+          "pin": "(pin of the 40-pin header)"}
 _PIXELS = frozenset({"source.width", "source.height"})
 
 

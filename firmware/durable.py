@@ -73,6 +73,16 @@ def rename_durably(old: str, new: str) -> None:
         raise disk_fault(error, old, "renaming") from error
 
 
+def remove_durably(path: str) -> None:
+    """Delete a file, so that a power cut does not bring it back; one that is gone is no error. Raises DiskFault."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        sync_directory(os.path.dirname(os.path.abspath(path)))
+    except OSError as error:
+        raise disk_fault(error, path, "deleting") from error
+
+
 def cut_and_append(handle: int, size: int, tail: bytes) -> None:
     """Shorten an open file to `size` bytes, then append `tail`, each made durable before the next. Raises OSError.
 
