@@ -143,7 +143,7 @@ def test_a_bad_spell_is_told_when_it_begins_and_when_it_is_over() -> None:
 def test_no_core_dump_can_hold_a_frame(tmp_path: Path) -> None:
     """Neither as a file nor through a pipe, for which a limit of 0 does not count and 1 does."""
     code = (
-        "import os, resource; from firmware.pipeline import process; process._forbid_core_dumps();"
+        "import os, resource; from firmware.hardening import forbid_core_dumps; forbid_core_dumps();"
         "print(*resource.getrlimit(resource.RLIMIT_CORE), flush=True); os.abort()"
     )
     crashed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30,

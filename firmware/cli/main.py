@@ -12,6 +12,7 @@ from firmware import __version__, log
 from firmware.cli import ask_commands, device_commands, eval_commands, file_commands, key_commands, record_commands
 from firmware.cli.console import report_error
 from firmware.errors import ScrubcamError
+from firmware.hardening import forbid_core_dumps
 
 app = typer.Typer(
     name="scrubcam",
@@ -50,6 +51,7 @@ key_commands.register(app)
 def main() -> None:
     """Run the command; a named fault is one line on stderr and its own exit code, never a traceback."""
     log.setup("cli")
+    forbid_core_dumps()  # some commands hold a private key, or frames that are not scrubbed yet
     try:
         app()
     except ScrubcamError as error:

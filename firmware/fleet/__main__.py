@@ -11,6 +11,7 @@ from firmware import log
 from firmware.config_file import load
 from firmware.errors import ConfigError, ScrubcamError
 from firmware.fleet.agent import Agent
+from firmware.hardening import harden
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", required=True, type=Path, help="the unit's scrubcam.toml")
     given = parser.parse_args(arguments)
     log.setup("agent")
+    harden(lock_memory=False)
     try:
         config = load(given.config)
         if not config.mqtt.host:

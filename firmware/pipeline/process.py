@@ -6,7 +6,6 @@ Reads Configure, runs the frame path, and ends with Finished or Failed. When the
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import sys
 import traceback
@@ -15,6 +14,7 @@ from typing import Any
 
 from firmware import log
 from firmware.errors import PipelineDied, ScrubcamError
+from firmware.hardening import harden
 from firmware.ipc import Channel, ChannelClosed
 from firmware.kernels.open import open_kernels
 from firmware.messages import (
@@ -52,8 +52,8 @@ PipelineChannel = Channel[FromPipeline, ToPipeline]
 
 def main(fd: int) -> int:
     """Serve the recorder at the other end of socket `fd`; returns the exit status."""
-    _forbid_core_dumps()
     log.setup("pipeline")
+    harden(lock_memory=True)
     channel: PipelineChannel = Channel(socket.socket(fileno=fd), FromPipeline, ToPipeline)
     try:
         first = channel.recv(CONFIGURE_TIMEOUT_S)
@@ -63,14 +63,6 @@ def main(fd: int) -> int:
     except ChannelClosed:
         # Nobody is left to hand frames to: end here, without waiting for native threads.
         os._exit(PipelineDied.exit_code)
-
-
-def _forbid_core_dumps() -> None:
-    """A core dump would hold frames in clear. A limit of 0 stops files only; 1 byte is too little for a file, and is
-    the kernel's own mark for "nor to a program" (core_pattern with a pipe; do_coredump in fs/coredump.c)."""
-    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    most = 0 if hard == 0 else 1
-    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 
 
 def _failed(channel: PipelineChannel, sender: Sender | None, error: ScrubcamError) -> int:

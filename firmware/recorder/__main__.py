@@ -11,6 +11,7 @@ from pathlib import Path
 from firmware.config import Config
 from firmware.config_file import load
 from firmware.errors import ConfigError, DiskFault, ScrubcamError
+from firmware.hardening import harden
 from firmware.log import setup
 from firmware.recorder.process import Parts, RecorderProcess
 from hw.board import make_board
@@ -25,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", required=True, help="the unit's scrubcam.toml")
     options = parser.parse_args(arguments)
     setup("recorder")
+    harden(lock_memory=True)
     try:
         return run(load(options.config))
     except ScrubcamError as fault:
