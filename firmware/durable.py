@@ -1,63 +1,80 @@
-"""The one helper that writes durably: write, fsync, rename, fsync the directory. Nothing else here renames."""
+"""The one helper that writes durably: write, fsync, rename, fsync the directory. Nothing else here renames.
+
+Every change goes through hw.ports.Files, so that tests run each operation of the product on a simulated disk.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from hw.disk import disk_fault
+from hw.files import OsFiles
+from hw.ports import Files
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
+_BUFFER_BYTES = 1 << 20
+_files: Files = OsFiles()
+
+
+@contextlib.contextmanager
+def files_on(files: Files) -> Iterator[None]:
+    """Within, everything in here goes to another disk: a simulated one. For tests; not for several threads at once."""
+    global _files
+    before, _files = _files, files
+    try:
+        yield
+    finally:
+        _files = before
 
 
 def write_durably(path: str, data: bytes, *, mode: int = 0o600, exclusive: bool = False) -> None:
     """Put `data` at `path` so that after a power cut either the old or the new content is there, whole.
 
     With `exclusive`, an existing file is never replaced: FileExistsError. Any other failure is a DiskFault,
-    and then `path` is as it was before.
+    and then `path` is as it was before, or, if only the last sync failed, has the new content.
+    """
+    with new_file(path, mode=mode, exclusive=exclusive) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def new_file(path: str, *, mode: int = 0o600, exclusive: bool = False) -> Iterator[BinaryIO]:
+    """A file to write into, of any size, that gets its name, whole and durable, when the block ends without an error.
+
+    It is seekable, and written under a temporary name in the same folder. With `exclusive`, an existing file is never
+    replaced: FileExistsError. Raises DiskFault for every other failure of the disk (any OSError in the block counts as
+    one); what else the block raises goes through. After an error nothing is left of it.
     """
     folder, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        handle = _files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
-            os.fchmod(handle, mode)
-            _write_all(handle, data)
-            os.fsync(handle)
+            os.fchmod(handle, mode)  # whatever the umask says
+            raw = _Positioned(handle)
+            try:
+                file = io.BufferedWriter(raw, _BUFFER_BYTES)
+                yield file
+                file.flush()
+            finally:
+                raw.close()  # so that what is still buffered after an error goes nowhere
+            _files.fsync(handle)
         finally:
-            os.close(handle)
+            _files.close(handle)
         _put_in_place(temporary, path, exclusive)
-        sync_directory(folder)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise disk_fault(error, path, "writing") from error
-    finally:
+        _files.sync_directory(folder)
+    except BaseException as error:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
-
-
-def place_durably(temporary: str, path: str, *, exclusive: bool) -> None:
-    """Give a finished file its name: sync `temporary` (same folder), put it at `path`, sync the folder.
-
-    With `exclusive`, an existing file is never replaced: FileExistsError. Any other failure is a DiskFault.
-    """
-    try:
-        handle = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        _put_in_place(temporary, path, exclusive)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)  # left behind when the name was given by a link
-        sync_directory(os.path.dirname(os.path.abspath(path)))
-    except FileExistsError:
+            _files.unlink(temporary)
+        if isinstance(error, OSError) and not isinstance(error, FileExistsError):
+            raise disk_fault(error, path, "writing") from error
         raise
-    except OSError as error:
-        raise disk_fault(error, path, "writing") from error
 
 
 def rename_durably(old: str, new: str) -> None:
@@ -65,8 +82,8 @@ def rename_durably(old: str, new: str) -> None:
     try:
         if os.path.lexists(new):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
-        os.rename(old, new)
-        sync_directory(os.path.dirname(os.path.abspath(new)))
+        _files.rename(old, new)
+        _files.sync_directory(os.path.dirname(os.path.abspath(new)))
     except FileExistsError:
         raise
     except OSError as error:
@@ -77,10 +94,48 @@ def remove_durably(path: str) -> None:
     """Delete a file, so that a power cut does not bring it back; one that is gone is no error. Raises DiskFault."""
     try:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        sync_directory(os.path.dirname(os.path.abspath(path)))
+            _files.unlink(path)
+        _files.sync_directory(os.path.dirname(os.path.abspath(path)))
     except OSError as error:
         raise disk_fault(error, path, "deleting") from error
+
+
+def wipe_durably(path: str) -> None:
+    """Overwrite a small file with zeros on the disk, then delete it; one that is gone is no error. Raises DiskFault.
+
+    When this returns no power cut brings back the name. A disk that writes elsewhere (flash, a journal of data) may
+    keep the old content in places that no program can read through it.
+    """
+    try:
+        handle = _files.open(path, os.O_WRONLY)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise disk_fault(error, path, "wiping") from error
+    else:
+        try:
+            _write_at(handle, bytes(os.fstat(handle).st_size), 0)
+            _files.fsync(handle)
+        except OSError as error:
+            raise disk_fault(error, path, "wiping") from error
+        finally:
+            _files.close(handle)
+    remove_durably(path)
+
+
+def make_folder(path: str, *, mode: int = 0o700) -> None:
+    """Make a folder and those above it, each name durable; one that is there already stays as it is. Raises OSError.
+
+    A folder whose own name is not on the disk takes everything in it along when the power goes.
+    """
+    path = os.path.abspath(path)
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    make_folder(above, mode=mode)
+    with contextlib.suppress(FileExistsError):
+        _files.mkdir(path, mode)
+    _files.sync_directory(above)
 
 
 def cut_and_append(handle: int, size: int, tail: bytes) -> None:
@@ -89,37 +144,53 @@ def cut_and_append(handle: int, size: int, tail: bytes) -> None:
     The cut is on the disk before the first new byte, so no old byte can ever be found behind the new ones.
     """
     if os.fstat(handle).st_size != size:
-        os.ftruncate(handle, size)
-        os.fsync(handle)
-    os.lseek(handle, size, os.SEEK_SET)
-    _write_all(handle, tail)
-    os.fsync(handle)
+        _files.truncate(handle, size)
+        _files.fsync(handle)
+    _write_at(handle, tail, size)
+    _files.fsync(handle)
 
 
-def sync_directory(folder: str) -> None:
-    """Make the names in `folder` durable. Raises OSError."""
-    handle = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+class _Positioned(io.RawIOBase):
+    """Raw writing through the port, with a place of its own to write at. Does not own the handle."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle, self._at = handle, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        taken = _files.pwrite(self._handle, memoryview(data), self._at)
+        self._at += taken
+        return taken
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._handle).st_size}[whence]
+        self._at = base + offset
+        return self._at
 
 
 def _put_in_place(temporary: str, path: str, exclusive: bool) -> None:
     if not exclusive:
-        os.replace(temporary, path)
+        _files.rename(temporary, path)
         return
     try:
-        os.link(temporary, path)
+        _files.link(temporary, path)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         # FAT and exFAT (USB sticks) have no links: claim the name first, then replace our own empty claim.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        os.replace(temporary, path)
+        _files.close(_files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _files.rename(temporary, path)
+    else:
+        _files.unlink(temporary)
 
 
-def _write_all(handle: int, data: bytes) -> None:
+def _write_at(handle: int, data: bytes, offset: int) -> None:
     left = memoryview(data)
     while left:
-        left = left[os.write(handle, left) :]
+        taken = _files.pwrite(handle, left, offset)
+        left, offset = left[taken:], offset + taken

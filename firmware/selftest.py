@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from firmware.config import Config
+from firmware.durable import make_folder
 from firmware.errors import DiskFault, PartMissing, ScrubcamError
 from firmware.messages import Consent
 from firmware.paths import default_models_dir
@@ -88,7 +89,7 @@ def _recipients(cfg: Config) -> str:
 def _disk(cfg: Config) -> str:
     folder = Path(cfg.paths.recordings_dir)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(str(folder))
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"probe")
         free = shutil.disk_usage(folder).free

@@ -7,6 +7,8 @@ import fcntl
 import os
 
 from firmware.errors import DiskFault
+from hw.files import OsFiles
+from hw.ports import Files
 
 _KNOWN: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("the disk is full", "export and release old recordings, or give the device a larger disk"),
@@ -36,24 +38,21 @@ class OsDisk:
     writes. The lock ends with the process, however it dies.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, files: Files | None = None) -> None:
+        self._files = files or OsFiles()
         self._paths: dict[int, str] = {}
 
     def create(self, path: str) -> int:
         """A new file, mode 0600, exclusive and locked; its directory entry is made durable. Raises DiskFault."""
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            handle = self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         except OSError as error:
             raise disk_fault(error, path, "creating") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            self._files.sync_directory(os.path.dirname(path) or ".")
         except OSError as error:
-            os.close(handle)
+            self._files.close(handle)
             raise disk_fault(error, path, "creating") from error
         self._paths[handle] = path
         return handle
@@ -63,7 +62,7 @@ class OsDisk:
         left = memoryview(data)
         try:
             while left:
-                left = left[os.write(handle, left) :]
+                left = left[self._files.write(handle, left) :]
         except OSError as error:
             raise disk_fault(error, self._paths.get(handle, "?"), "writing") from error
 
@@ -74,14 +73,14 @@ class OsDisk:
         (Linux marks them clean), so a failed file must never be trusted or synced again: the writer gives up.
         """
         try:
-            os.fdatasync(handle)
+            self._files.fdatasync(handle)
         except OSError as error:
             raise disk_fault(error, self._paths.get(handle, "?"), "syncing") from error
 
     def close(self, handle: int) -> None:
         """Close; a second close of the same handle does nothing."""
         if self._paths.pop(handle, None) is not None:
-            os.close(handle)
+            self._files.close(handle)
 
     def free_bytes(self, path: str) -> int:
         """Bytes an ordinary user may still write on the file system of `path`. Raises DiskFault."""

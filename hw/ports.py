@@ -219,6 +219,43 @@ class Disk(Protocol):
     def free_bytes(self, path: str) -> int: ...
 
 
+class Files(Protocol):
+    """The system calls that change a disk, one for one, so that a test's disk can lose, tear, refuse and hang each.
+
+    Handles are file descriptors; reading goes past this port. Each call raises OSError as the system's own does.
+    """
+
+    def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+        """`flags` as of open(2), never O_TRUNC; O_CLOEXEC is added."""
+
+    def write(self, handle: int, data: bytes | memoryview) -> int:
+        """Write at the end of a file opened with O_APPEND; returns how many bytes were taken, at least one."""
+
+    def pwrite(self, handle: int, data: bytes | memoryview, offset: int) -> int:
+        """Write at `offset` of a file opened without O_APPEND; returns how many bytes were taken, at least one."""
+
+    def truncate(self, handle: int, size: int) -> None: ...
+
+    def fsync(self, handle: int) -> None: ...
+
+    def fdatasync(self, handle: int) -> None:
+        """The content and the length, not the times."""
+
+    def close(self, handle: int) -> None: ...
+
+    def rename(self, old: str, new: str) -> None:
+        """Replaces `new`."""
+
+    def link(self, old: str, new: str) -> None: ...
+
+    def unlink(self, path: str) -> None: ...
+
+    def mkdir(self, path: str, mode: int = 0o700) -> None: ...
+
+    def sync_directory(self, folder: str) -> None:
+        """Make the names in `folder` durable."""
+
+
 class Watchdog(Protocol):
     """Fed by evidence only."""
 

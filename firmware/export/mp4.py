@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from firmware.durable import place_durably
+from firmware.durable import new_file
 from firmware.errors import DiskFault
 from firmware.media.progressive import ProgressiveWriter
 from firmware.messages import Fragment, StreamInfo
 from firmware.statement import statement
-from hw.disk import disk_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +36,26 @@ def export_mp4(
     """
     if os.path.lexists(out_path) and not force:
         raise _taken(out_path)
-    folder, name = os.path.split(os.path.abspath(out_path))
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.partial")
     fragments = 0
     streams: list[StreamInfo] = []
     try:
-        try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb", buffering=1 << 20) as file:
-                writer = ProgressiveWriter(file)
-                for item in items:
-                    if isinstance(item, StreamInfo):
-                        streams.append(item)
-                        writer.begin(item.init_segment)
-                        writer.keep_start = not item.live  # a live time is the device's clock, a file's is its own
-                    elif isinstance(item, Fragment):
-                        writer.add(item.data)
-                        fragments += 1
-                        if progress is not None:
-                            progress(item)
-                told = statement(streams)
-                size = writer.finish(comment=f"Scrubcam: {told}")
-        except OSError as error:
-            raise disk_fault(error, out_path, "exporting to") from error
-        try:
-            place_durably(temporary, out_path, exclusive=not force)
-        except FileExistsError as error:
-            raise _taken(out_path) from error
-        return ExportResult(writer.frames, fragments, size, told)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        with new_file(out_path, exclusive=not force) as file:
+            writer = ProgressiveWriter(file)
+            for item in items:
+                if isinstance(item, StreamInfo):
+                    streams.append(item)
+                    writer.begin(item.init_segment)
+                    writer.keep_start = not item.live  # a live time is the device's clock, a file's is its own
+                elif isinstance(item, Fragment):
+                    writer.add(item.data)
+                    fragments += 1
+                    if progress is not None:
+                        progress(item)
+            told = statement(streams)
+            size = writer.finish(comment=f"Scrubcam: {told}")
+    except FileExistsError as error:
+        raise _taken(out_path) from error
+    return ExportResult(writer.frames, fragments, size, told)
 
 
 def _taken(path: str) -> DiskFault:

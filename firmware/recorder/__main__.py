@@ -6,10 +6,10 @@ import argparse
 import fcntl
 import os
 import sys
-from pathlib import Path
 
 from firmware.config import Config
 from firmware.config_file import load
+from firmware.durable import make_folder
 from firmware.errors import ConfigError, DiskFault, ScrubcamError
 from firmware.hardening import harden
 from firmware.log import setup
@@ -38,7 +38,7 @@ def run(cfg: Config) -> int:
     """The process with the configured parts. Raises ScrubcamError."""
     for folder in (cfg.paths.state_dir, cfg.paths.run_dir):
         try:
-            Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder)
         except OSError as error:
             raise DiskFault(f"{folder} cannot be made ({error.strerror})", meaning="The recorder cannot start",
                             todo="correct the paths in the configuration, or their owner") from error

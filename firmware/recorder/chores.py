@@ -9,9 +9,9 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from firmware.config import Config
+from firmware.durable import make_folder
 from firmware.errors import DiskFault, ScrubcamError
 from firmware.recorder import machine_types as t
 from firmware.vault.device_key import DeviceKey
@@ -117,7 +117,7 @@ class Chores:
 def _make_private(folder: str) -> None:
     """Raises DiskFault when the folder cannot be made or written."""
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
     except OSError as error:
         raise DiskFault(f"{folder} cannot be made ({error.strerror})", todo="check the paths in the configuration",
                         meaning="Nothing can be recorded") from error

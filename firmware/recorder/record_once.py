@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from firmware import __version__
 from firmware.config import Config, Paths
+from firmware.durable import make_folder
 from firmware.errors import DiskFault, Refused, ScrubcamError, SourceLost
 from firmware.log import get_logger
 from firmware.messages import Alert, Configure, Consent, Fragment, Progress, StreamInfo
@@ -236,7 +237,7 @@ class _Run:
 
 def _folder(out_dir: str | Path) -> str:
     try:
-        os.makedirs(out_dir, mode=0o700, exist_ok=True)
+        make_folder(str(out_dir))
     except OSError as error:
         raise disk_fault(error, str(out_dir), "making") from error
     return str(out_dir)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 
-from firmware.durable import write_durably
+from firmware.durable import remove_durably, write_durably
 from firmware.errors import DiskFault, KeyFault
 from firmware.vault.device_key import DeviceKey, fingerprint, load_trust_list
 from firmware.vault.format import Recipient
@@ -143,8 +143,8 @@ def new_archive_key(
     try:
         write_durably(path_public, key.public.to_text().encode(), mode=0o644, exclusive=True)
     except (FileExistsError, DiskFault) as error:
-        with contextlib.suppress(OSError):
-            os.unlink(path_private)  # its public half was never given to anyone
+        with contextlib.suppress(DiskFault):
+            remove_durably(path_private)  # its public half was never given to anyone
         if isinstance(error, FileExistsError):
             raise _exists(path_public) from error
         raise
