@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from firmware import config
+from firmware.errors import PipelineDied
 from firmware.messages import Alert, Configure, Fragment, Progress, StreamInfo
 from firmware.pipeline.delay import DelayLine
 from firmware.pipeline.detect.planner import Planner
@@ -49,13 +51,21 @@ class OddCamera(SceneSource):
 
     def read(self, into: U8, timeout_s: float) -> FrameTime | None:
         taken = super().read(into, timeout_s)
-        return taken and FrameTime(taken.pts_ns + self.off_ns, taken.duration_ns, taken.dropped_before)
+        return taken and replace(taken, pts_ns=taken.pts_ns + self.off_ns)
+
+
+class BlindCamera(SceneSource):
+    """Its adapter does not say how bright or new its pictures are."""
+
+    def read(self, into: U8, timeout_s: float) -> FrameTime | None:
+        taken = super().read(into, timeout_s)
+        return taken and replace(taken, stats=None)
 
 
 class Bench:
     """A frame path on a grid, and all that came out of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, camera: type[SceneSource] = OddCamera) -> None:
         self.sent: list[StreamInfo | Fragment] = []
         self.told: list[Alert | Progress] = []
         gate = EvidenceGate(["face"], DELAY_NS)
@@ -63,7 +73,7 @@ class Bench:
                           alert=self.told.append)
         self.output = Output(FORMAT, CONFIGURE.encode, CONFIGURE.sound, [], RATE, self.sent.append)
         self.output.open()
-        self.source = OddCamera(CONFIGURE.source.uri)
+        self.source = camera(CONFIGURE.source.uri)
         self.path = FramePath(
             CONFIGURE, self.source, FORMAT, DelayLine(gate, DELAY_NS, live=True), lookout,
             self.output, self.told.append, ConstantRate(RATE), KERNELS,
@@ -107,6 +117,18 @@ def test_what_a_grid_shows_of_a_pause_is_filled(bench: Bench, began: int, taken:
     assert sum(len(fragment.verdicts) for fragment in made) == 9
     assert all(guard.admits(fragment) for fragment in made)
     assert made[-1].verdicts[-1].kind == "clean", "the pause is over"
+
+
+def test_a_camera_that_counts_nothing_of_its_pictures_is_refused() -> None:
+    """Otherwise a black or frozen picture of it would never be noticed."""
+    bench = Bench(BlindCamera)
+    bench.source.open()
+    try:
+        with pytest.raises(PipelineDied, match="counts nothing"):
+            bench.path.run(lambda: None)
+    finally:
+        bench.source.close()
+        bench.output.close()
 
 
 @pytest.mark.parametrize("off_ns", [-S // 2, 3600 * S], ids=["slow", "clock ahead"])

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.pipeline.detect.types import Region
-from firmware.pipeline.redact import MID_GREY, NO_COLOUR
 from hw.ports import U8
-from tests.fill_helpers import fill_frame, fill_regions
+from tests.fill_helpers import MID_GREY, NO_COLOUR, fill_frame, fill_regions
 
 WIDTH, HEIGHT = 96, 64
 numbers = st.floats(-40, 140, allow_nan=False)

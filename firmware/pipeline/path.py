@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 
-from firmware.errors import FormatChanged, MediaUnreadable, ScrubcamError, SourceLost
+from firmware.errors import FormatChanged, MediaUnreadable, PipelineDied, ScrubcamError, SourceLost
 from firmware.messages import Alert, BlankReason, Configure, Progress, Verdict
 from firmware.pipeline.delay import DelayLine
 from firmware.pipeline.frame import Frame, FramePool
@@ -171,7 +171,11 @@ class FramePath:
         self.stats.frames_dropped += dropped
         self._note(self._dropping, dropped)
         started = time.perf_counter()
-        if self._watch is not None and taken.stats is not None:
+        if self._watch is not None:
+            if taken.stats is None:
+                raise PipelineDied("The camera's adapter counts nothing of its pictures",
+                                   meaning="A black or frozen picture would not be noticed, so nothing is recorded",
+                                   todo="report this fault: it is one of the software")
             for alert in self._watch.look(taken.stats, frame.pts_ns):
                 self._tell(alert)
         before = self._line.newest

@@ -9,9 +9,6 @@ from firmware.kernels.shapes import Ellipse, Rectangle, Shape
 from firmware.pipeline.detect.types import Region
 from hw.ports import U8, Kernels
 
-MID_GREY = 126  # the middle of limited range (16..235)
-NO_COLOUR = 128
-
 
 class Painter:
     """Fills regions as the configuration wants them to look."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from firmware.messages import Verdict
 from firmware.pipeline.detect.types import Detections
-from firmware.pipeline.redact import MID_GREY, NO_COLOUR
 from hw.ports import U8
+from tests.fill_helpers import MID_GREY, NO_COLOUR
 from tests.soak.world import HEIGHT, SECRETS, WIDTH, SimSource
 
 HELD = 3

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from firmware.errors import FormatChanged, MediaUnreadable, SourceLost
+from firmware.kernels.types import PictureStats
 from firmware.pipeline.delay import STANDING_STEP_NS
 from hw.ports import U8, EndOfStream, FrameTime, SoundChunk, StreamFormat
 
@@ -100,7 +101,8 @@ class SimSource:
             if self._due_ns > self._clock.now_ns:
                 return None
         self._clock.now_ns += 100_000
-        taken = FrameTime(self._says_ns, self._period_ns)
+        counted = PictureStats(WIDTH * HEIGHT // 2, 60 * WIDTH * HEIGHT, WIDTH, 0, self._says_ns)
+        taken = FrameTime(self._says_ns, self._period_ns, stats=counted)
         pts_ns = min(taken.pts_ns, self._clock.now_ns) if self._live else taken.pts_ns
         if self._last_ns is not None and pts_ns <= self._last_ns:
             pts_ns = self._last_ns + STANDING_STEP_NS
