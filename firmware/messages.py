@@ -230,7 +230,10 @@ class StateReport(Struct, tag=True, frozen=True):
 
 
 class Event(Struct, tag=True, frozen=True):
-    """One line of the journal: numbered without gaps, identified for ever, never with patient data."""
+    """One line of the journal: numbered without gaps, identified for ever, never with patient data.
+
+    `monotonic_ns` is CLOCK_MONOTONIC at the same moment. `chain` is the audit log's chain value at this line (hex).
+    """
 
     seq: int
     id: str
@@ -238,6 +241,8 @@ class Event(Struct, tag=True, frozen=True):
     unix_s: float
     recording_id: str = ""
     fields: dict[str, str | int | float | bool] = {}
+    monotonic_ns: int = 0
+    chain: str = ""
 
 
 class Health(Struct, tag=True, frozen=True):

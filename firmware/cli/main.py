@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from firmware import __version__, log
-from firmware.cli import ask_commands, device_commands, eval_commands, file_commands, key_commands, record_commands
+from firmware.cli import (
+    ask_commands,
+    audit_commands,
+    device_commands,
+    eval_commands,
+    file_commands,
+    key_commands,
+    record_commands,
+)
 from firmware.cli.console import report_error
 from firmware.errors import ScrubcamError
 from firmware.hardening import forbid_core_dumps
@@ -46,6 +54,7 @@ record_commands.register(app)
 file_commands.register(app)
 eval_commands.register(app)
 key_commands.register(app)
+audit_commands.register(app)
 
 
 def main() -> None:

@@ -59,7 +59,9 @@ class State(Struct, frozen=True):
 class FleetEvent(Struct, frozen=True):
     """One event of the recorder's journal on `events`, in order, at least once: drop a repeated `id`.
 
-    `seq` counts up by one without gaps for the life of the device's journal.
+    `seq` counts up by one without gaps for the life of the device's journal. `monotonic_ns` is the device's
+    CLOCK_MONOTONIC at `unix_s`. `chain` is the audit log's chain value at this event (hex): who keeps it can tell
+    whether the device's log was cut or altered later.
     """
 
     device: str
@@ -69,6 +71,8 @@ class FleetEvent(Struct, frozen=True):
     unix_s: float
     recording_id: str = ""
     fields: dict[str, str | int | float | bool] = {}
+    monotonic_ns: int = 0
+    chain: str = ""
 
 
 class FleetHealth(Struct, frozen=True):

@@ -5,6 +5,7 @@ Each runs on a thread of its own and reports by a call; the loop reads the last 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -41,6 +42,8 @@ class Chores:
     ) -> None:
         self._cfg, self._disk, self._clock, self._report, self._note = cfg, disk, clock, report, note
         self.keys = Keys()
+        with contextlib.suppress(ScrubcamError):  # told by the self-test; here it is for the journal's first lines
+            self.keys.device = DeviceKey.load_or_create(cfg.paths.state_dir)
         self._free_bytes: int | None = None
         self._disk_problem = ""
         self._looked_ns = clock.monotonic_ns()

@@ -1,6 +1,7 @@
-"""The journal: durable, numbered events (SQLite, WAL, synchronous=FULL). Knows nothing of who listens.
+"""The journal: durable, numbered, chained and signed events (SQLite, WAL, synchronous=FULL): the audit log.
 
 An event exists once it is on the disk, and only then is it told to anyone. Numbers have no gaps. Never patient data.
+The rules of the chain are in firmware/audit/chain.py.
 """
 
 from __future__ import annotations
@@ -9,29 +10,34 @@ import queue
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from firmware.audit import chain
 from firmware.errors import DiskFault
 from firmware.messages import Event
 
+JOURNAL_NAME = "journal.db"
 QUEUE_BOUND = 10_000
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, unix_s REAL NOT NULL,
-    recording_id TEXT NOT NULL, fields TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS lines (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, line BLOB NOT NULL, chain BLOB NOT NULL, signature BLOB NOT NULL
 ) STRICT
 """
 
 
 class Journal:
-    """The file. One writer; readers open their own (`reader`)."""
+    """The file. One writer; readers open their own (`reader`).
+
+    `sign` makes the device's signature; it gives b"" while there is no device key: such lines are chained only.
+    """
 
     def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
         """Open or create. Raises DiskFault."""
         self._path = str(path)
+        self.sign: Callable[[bytes], bytes] = lambda _data: b""
         try:
             if readonly:
                 self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, check_same_thread=False)
@@ -45,34 +51,40 @@ class Journal:
             raise self._fault(error) from error
 
     def append(self, event: Event) -> Event:
-        """Make one event durable; returns it with its number. Raises DiskFault."""
+        """Make one event durable; returns it with its number and chain value. Raises DiskFault."""
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                (last,) = self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
-                event = msgspec.structs.replace(event, seq=last + 1)
-                fields = msgspec.json.encode(event.fields).decode()
-                self._db.execute(
-                    "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-                    (event.seq, event.id, event.kind, event.unix_s, event.recording_id, fields),
-                )
+                last = self._db.execute("SELECT seq, chain FROM lines ORDER BY seq DESC LIMIT 1").fetchone()
+                seq, previous = last or (0, chain.START)
+                event = msgspec.structs.replace(event, seq=seq + 1)
+                line = chain.line_of(event)
+                value = chain.link(previous, line)
+                signature = self.sign(chain.signed_text(value))
+                self._db.execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?)",
+                                 (event.seq, event.id, line, value, signature))
         except sqlite3.Error as error:
             raise self._fault(error) from error
-        return event
+        return msgspec.structs.replace(event, chain=value.hex())
 
     def after(self, seq: int, limit: int = 500) -> list[Event]:
         """Events numbered above `seq`, in order, at most `limit`. Raises DiskFault."""
+        return [_told(row) for row in self._rows_after(seq, limit)]
+
+    def rows(self, batch: int = 500) -> Iterator[chain.Row]:
+        """All lines as they are stored, in order. Raises DiskFault."""
+        seq = -(2**62)
+        while rows := self._rows_after(seq, batch):
+            yield from rows
+            seq = rows[-1].seq
+
+    def _rows_after(self, seq: int, limit: int) -> list[chain.Row]:
         try:
-            rows = self._db.execute(
-                "SELECT seq, id, kind, unix_s, recording_id, fields FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-                (seq, limit),
-            ).fetchall()
+            return [chain.Row(*row) for row in self._db.execute(
+                "SELECT seq, line, chain, signature FROM lines WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+            )]
         except sqlite3.Error as error:
             raise self._fault(error) from error
-        return [
-            Event(seq, identity, kind, unix_s, recording_id, msgspec.json.decode(fields))
-            for seq, identity, kind, unix_s, recording_id, fields in rows
-        ]
 
     def reader(self) -> Journal:
         """A second, reading connection for another thread."""
@@ -88,6 +100,14 @@ class Journal:
         )
 
 
+def _told(row: chain.Row) -> Event:
+    """A line as an event. One that somebody made unreadable is told as that: it must not hold up those behind it."""
+    try:
+        return msgspec.structs.replace(chain.event_of(row.line, row.chain), seq=row.seq)
+    except (ValueError, RecursionError):
+        return Event(row.seq, f"unreadable-{row.chain.hex()[:32]}", "unreadable-line", 0.0, chain=row.chain.hex())
+
+
 class JournalThread:
     """Writes events in order on its own thread, so that a slow disk holds up nobody.
 
@@ -101,10 +121,11 @@ class JournalThread:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def note(self, kind: str, unix_s: float, recording_id: str, fields: dict[str, str | int | float | bool]) -> bool:
+    def note(self, kind: str, unix_s: float, recording_id: str, fields: dict[str, str | int | float | bool],
+             monotonic_ns: int = 0) -> bool:
         """Queue one event; it gets its identity now and its number when it is on the disk."""
         try:
-            self._queue.put_nowait(Event(0, str(uuid.uuid4()), kind, unix_s, recording_id, fields))
+            self._queue.put_nowait(Event(0, str(uuid.uuid4()), kind, unix_s, recording_id, fields, monotonic_ns))
         except queue.Full:
             return False
         return True

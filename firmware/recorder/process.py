@@ -20,7 +20,7 @@ from firmware.recorder import conditions, controls, lights, machine, reports
 from firmware.recorder import machine_types as t
 from firmware.recorder.chores import Chores
 from firmware.recorder.effects import Effects
-from firmware.recorder.journal import Journal, JournalThread
+from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
@@ -63,7 +63,8 @@ class RecorderProcess:
         for end in (self._wake_out, self._wake_in):
             end.setblocking(False)
         self._journal_faulty = False
-        journal = Journal(os.path.join(cfg.paths.state_dir, "journal.db"))
+        journal = Journal(os.path.join(cfg.paths.state_dir, JOURNAL_NAME))
+        journal.sign = self._sign
         self._journal = JournalThread(journal, self._event_is_durable, self._journal_fault)
         self._server = SocketServer(cfg.paths.run_dir, journal, self.wake)
         self._answers = AnswerMemory()
@@ -266,9 +267,14 @@ class RecorderProcess:
     # ---- journal ---------------------------------------------------------------------------------
 
     def _note(self, kind: str, recording_id: str, fields: dict[str, t.Scalar]) -> None:
-        if not self._journal.note(kind, self._clock.unix_s(), recording_id, fields):
+        if not self._journal.note(kind, self._clock.unix_s(), recording_id, fields, self._clock.monotonic_ns()):
             log.error("journal-full", kind=kind)
             self.post(t.Alerted("journal", "events are lost: the disk does not take them"))
+
+    def _sign(self, data: bytes) -> bytes:
+        """The device's signature; b"" while the key is missing (the self-test tells that as a fault)."""
+        device = self._chores.keys.device
+        return device.sign(data) if device is not None else b""
 
     def _event_is_durable(self, event: Event) -> None:
         self._server.event_is_durable(event)

@@ -106,6 +106,21 @@ class DeviceKey:
         )
 
 
+def public_key_of(path: str) -> bytes:
+    """The raw public key in a device.pub file. Raises KeyFault."""
+    try:
+        with open(path, "rb") as file:
+            key = serialization.load_pem_public_key(file.read())
+    except OSError as error:
+        raise KeyFault(f"the device's public key {path} cannot be read ({error.strerror})",
+                       todo="name the device.pub of the device") from error
+    except ValueError as error:
+        raise KeyFault(f"the public key {path} is malformed", todo="name the device.pub of the device") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise KeyFault(f"{path} is not a device key (Ed25519)", todo="name the device.pub of the device")
+    return key.public_bytes_raw()
+
+
 def load_trust_list(path: str) -> frozenset[str]:
     """Fingerprints of trusted devices from a text file: fingerprints, one a line, and PEM public keys.
 
