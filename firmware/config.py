@@ -144,8 +144,22 @@ class Zones(Struct, forbid_unknown_fields=True, frozen=True):
     """Faces in here are NOT filled (text and codes are). Such a recording is never called de-identified."""
 
 
+class Recipient(Struct, forbid_unknown_fields=True, frozen=True):
+    """Who may open recordings: a public key file (`scrubcam keys new NAME`) and what that key is there for.
+
+    archive: the hospital's own key. escrow: a second one, kept elsewhere for when the first is lost. reader: any other.
+    A key of kind P256 is not quantum-safe, and then neither is any recording sealed to it.
+    """
+
+    role: Literal["archive", "escrow", "reader"]
+    file: Annotated[str, Meta(min_length=1)]
+
+
 class Recorder(Struct, forbid_unknown_fields=True, frozen=True):
-    """What the recorder keeps and when it refuses."""
+    """What the recorder keeps and when it refuses.
+
+    Write each recipient as a table `[[recorder.recipients]]` with role and file, behind the section's other settings.
+    """
 
     preroll_s: Annotated[float, Meta(ge=0, le=120)] = 30.0
     reserve_bytes: Annotated[int, Meta(ge=0)] = 2_000_000_000
@@ -156,8 +170,10 @@ class Recorder(Struct, forbid_unknown_fields=True, frozen=True):
     """Below so many hours left the alert `disk-low` is told."""
     floor_bytes: Annotated[int, Meta(ge=0)] = 500_000_000
     """A recording that reaches it goes on on the second disk, or is sealed while there is room for that."""
-    recipients: list[str] = []
-    """Public key files (`scrubcam keys new archive`) that may open recordings; at least one to start."""
+    recipients: list[Recipient] = []
+    """Whose keys open recordings. A start needs an archive key and an escrow key."""
+    escrow: Literal["required", "none"] = "required"
+    """none: this site has decided to record without an escrow key; an archive key that is lost then loses all."""
     light_stale_s: Annotated[float, Meta(ge=0.3, le=2.0)] = 1.5
     """The record light goes out when no byte reached the disk for this long."""
 

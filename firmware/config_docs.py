@@ -21,7 +21,7 @@ from firmware.config_words import allowed, table_of
 _PC_HEAD = """\
 Scrubcam on a PC: a rendered scene, the simulated board, a broker on this machine.
 Run it from the source folder:  .venv/bin/scrubcam run --config deploy/scrubcam-pc.toml
-Before that, once:              .venv/bin/scrubcam keys new archive
+Before that, once:              .venv/bin/scrubcam keys new archive; .venv/bin/scrubcam keys new escrow
 For a camera set source.uri to its device, e.g. "/dev/video0"."""
 
 _PC: dict[str, Any] = {
@@ -36,7 +36,7 @@ _PC: dict[str, Any] = {
     "source.rate_hz": 30.0,
     "encode.codec": "h264",
     "encode.encoder": "x264",
-    "recorder.recipients": ["archive.pub"],
+    "recorder.recipients": [{"role": "archive", "file": "archive.pub"}, {"role": "escrow", "file": "escrow.pub"}],
     "board.kind": "sim",
     "mqtt.host": "localhost",
     "mqtt.port": 1883,
@@ -59,7 +59,8 @@ _JETSON: dict[str, Any] = {
     "encode.bitrate_bps": 20_000_000,
     "detect.provider": "cuda",
     "recorder.reserve_hours": 4.0,
-    "recorder.recipients": ["/etc/scrubcam/archive.pub"],
+    "recorder.recipients": [{"role": "archive", "file": "/etc/scrubcam/archive.pub"},
+                            {"role": "escrow", "file": "/etc/scrubcam/escrow.pub"}],
     "board.kind": "jetson",
     "mqtt.host": "fleet.hospital.example",
     "mqtt.port": 8883,
@@ -126,10 +127,16 @@ def example(head: str, chosen: dict[str, Any]) -> str:
     lines.append("# Settings behind a '#' show their defaults. docs/configuration.md explains every one.")
     for section in msgspec.structs.fields(Config):
         lines += ["", f"[{section.name}]"]
+        tables: list[str] = []
         for item in msgspec.structs.fields(section.type):
             key = f"{section.name}.{item.name}"
+            if key in chosen and table_of(item.type) is not None:  # behind the plain settings: TOML ends a table there
+                for table in chosen[key]:
+                    tables += ["", f"[[{key}]]", *(f"{name} = {_toml(value)}" for name, value in table.items())]
+                continue
             setting = f"{item.name} = {_toml(chosen.get(key, _default(item)))}"
             lines.append(f"{'' if key in chosen else '# '}{setting}".ljust(48) + f"  # {allowed(key, item.type)}")
+        lines += tables
     return "\n".join(lines) + "\n"
 
 

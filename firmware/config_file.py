@@ -14,7 +14,17 @@ import msgspec
 
 from firmware.config import Config
 from firmware.config_rules import broken_rules
-from firmware.config_words import MAX_INT, allowed, cut, key_text, shown, suggestion, table_of, unknown_section
+from firmware.config_words import (
+    MAX_INT,
+    NOW_WRITTEN,
+    allowed,
+    cut,
+    key_text,
+    shown,
+    suggestion,
+    table_of,
+    unknown_section,
+)
 from firmware.errors import ConfigError
 from firmware.toml_lines import KeyPath, key_lines, tomllib
 
@@ -95,6 +105,7 @@ class _Reading:
             except (msgspec.ValidationError, ValueError):
                 bad.add(f"{name}.{key}")
                 told = f"{name}.{key} = {shown(value)}: allowed {allowed(f'{name}.{key}', fields[key])}"
+                told += NOW_WRITTEN.get(f"{name}.{key}", "")
                 self._add((name, key), told)
         return cls(**good)
 

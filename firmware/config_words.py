@@ -14,6 +14,11 @@ from msgspec import inspect
 from firmware.config import Config
 
 MAX_INT = 2**63 - 1
+NOW_WRITTEN = {
+    "recorder.recipients": '; each key says its role now: write [[recorder.recipients]], below it role = "archive" and'
+                           ' file = "archive.pub", and once more with role = "escrow"',
+}
+"""What to write instead of a form that an earlier version took."""
 _UNITS = {"bps": "bit/s", "s": "s", "hz": "Hz", "bytes": "bytes", "hours": "h", "days": "days",
           "pin": "(pin of the 40-pin header)"}
 _PIXELS = frozenset({"source.width", "source.height"})

@@ -77,13 +77,21 @@ def _detectors(cfg: Config) -> str:
 
 
 def _recipients(cfg: Config) -> str:
-    from firmware.vault.keys import PublicKey
+    from firmware.vault.keys import load_recipients
 
-    keys = [PublicKey.load(path) for path in cfg.recorder.recipients]
-    if not keys:
-        raise PartMissing("no archive key is configured", meaning="A start will be refused",
-                          todo="put the path of archive.pub into recorder.recipients")  # fmt: skip
-    return ", ".join(key.key_id for key in keys)
+    recipients = load_recipients((r.role, r.file) for r in cfg.recorder.recipients)
+    roles = {recipient.role for recipient in recipients}
+    for role in ("archive", "escrow"):
+        if role not in roles and not (role == "escrow" and cfg.recorder.escrow == "none"):
+            raise PartMissing(
+                f"no {role} key is configured", meaning="A start will be refused",
+                todo=f'name its public key as [[recorder.recipients]] with role = "{role}"'
+                + (', or set recorder.escrow = "none"' if role == "escrow" else ""),
+            )
+    return ", ".join(
+        f"{r.role} {r.key.key_id}" + ("" if r.key.quantum_safe else f" ({r.key.kem}, not quantum-safe)")
+        for r in recipients
+    )
 
 
 def _disk(cfg: Config) -> str:
@@ -119,7 +127,9 @@ def _short_recording(cfg: Config) -> str:
             cfg, paths=replace(cfg.paths, state_dir=folder), recorder=replace(cfg.recorder, floor_bytes=0),
             source=replace(cfg.source, width=0, height=0, rate_hz=0.0), encode=replace(cfg.encode, rate="variable"),
         )
-        result = record(cfg, SCENE, Path(folder), [public], 0.0, consent, lambda *_: None, threading.Event())
+        result = record(
+            cfg, SCENE, Path(folder), [("archive", public)], 0.0, consent, lambda *_: None, threading.Event()
+        )
         with Recording.open(str(result.path)) as recording:
             report = recording.verify()
             opened = sum(len(f.verdicts) for f in recording.fragments(PrivateKey.load(str(private))))

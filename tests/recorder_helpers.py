@@ -53,7 +53,10 @@ codes = {faces}
 preroll_s = {preroll_s}
 reserve_bytes = 1000000
 floor_bytes = 1000000
-recipients = ["{root}/archive.pub"]
+escrow = "none"
+[[recorder.recipients]]
+role = "archive"
+file = "{root}/archive.pub"
 [mqtt]
 health_interval_s = 1
 """

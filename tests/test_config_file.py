@@ -57,7 +57,11 @@ def test_an_impossible_value_names_line_key_value_range_and_unit() -> None:
         ("[detect]\nfaces = 1", 2, "detect.faces = 1: allowed true or false"),
         ("[source]\nrate_hz = inf", 2, "source.rate_hz = inf: allowed 0 to 120 Hz"),
         ('[source]\nuri = "a\\u0000b"', 2, 'source.uri = "a\\u0000b": allowed a text in quotes'),
-        ("[recorder]\nrecipients = [1]", 2, 'recorder.recipients = (a list): allowed a list of texts, e.g. ["a", "b"]'),
+        ('[recorder]\nrecipients = ["archive.pub"]', 2, "allowed tables [[recorder.recipients]] with role, file;"),
+        ('[recorder]\nrecipients = ["a"]', 2, 'write [[recorder.recipients]], below it role = "archive" and file = '),
+        ('[[recorder.recipients]]\nrole = "owner"\nfile = "a"', 2,
+         'recorder.recipients[0].role = "owner": allowed one of "archive", "escrow", "reader"'),
+        ('[[recorder.recipients]]\nrole = "reader"', 1, "recorder.recipients[0]: file must be given too"),
         ("[recorder]\nreserve_bytes = 1" + "0" * 30, 2, "(a number of more than 64 bit): allowed at least 0 bytes"),
         ("[detect]\ndelay_ms = 500", 2, "did you mean detect.delay_s (0.2 to 1 s)?"),
         ("[encode]\nbitrate = 500", 2, "did you mean encode.bitrate_bps (200000 to 100000000 bit/s)?"),
@@ -283,4 +287,4 @@ def test_every_setting_is_in_the_reference() -> None:
         part = text.split(f"## [{section.name}]")[1].split("\n## ")[0]
         for item in msgspec.structs.fields(section.type):
             assert f"| `{item.name}` |" in part
-    assert "Public key files" in text
+    assert "Whose keys open recordings" in text

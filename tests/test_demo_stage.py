@@ -14,11 +14,11 @@ from rich.console import Console
 
 from firmware.config_file import load
 from firmware.demo import run_demo
-from firmware.demo.stage import Stage, find_program
+from firmware.demo.stage import KEYS, Stage, find_program
 from firmware.demo.witness import MqttWitness, SocketWitness
 from firmware.errors import DiskFault, PartMissing
 from firmware.fleet.topics import FleetEvent, encode, topic
-from firmware.vault.keys import PrivateKey, PublicKey
+from firmware.vault.keys import PrivateKey, load_recipients
 from hw.sim.scene import SceneSource
 
 
@@ -34,14 +34,16 @@ def test_the_stage_is_what_its_configuration_says(stage: Stage) -> None:
     assert cfg.board.kind == "sim"
     assert Path(cfg.paths.recordings_dir) == stage.recordings
     assert SceneSource(cfg.source.uri).settings.epoch_ns <= time.monotonic_ns()
-    public = PublicKey.load(cfg.recorder.recipients[0])
-    assert PrivateKey.load(str(stage.out / "archive.key")).public == public
+    recipients = load_recipients((recipient.role, recipient.file) for recipient in cfg.recorder.recipients)
+    assert [(r.role, r.key.kem) for r in recipients] == list(KEYS.items())
+    for recipient in recipients:
+        assert PrivateKey.load(str(stage.out / f"{recipient.role}.key")).public == recipient.key
 
 
 def test_the_private_key_is_not_among_the_devices_folders(stage: Stage) -> None:
-    secret = (stage.out / "archive.key").read_bytes()
+    secrets = [(stage.out / f"{role}.key").read_bytes() for role in KEYS]
     held = [path.read_bytes() for path in stage.device.rglob("*") if path.is_file()]
-    assert not [data for data in held if b"PRIVATE" in data or data == secret]
+    assert not [data for data in held if b"PRIVATE" in data or data in secrets]
     assert stage.device not in (stage.out / "archive.key").parents
 
 

@@ -46,7 +46,7 @@ def run(cfg: Config, source: str, root: Path, *, seconds: float = 0, consent: Co
         stop: threading.Event | None = None, disk: SimDisk | None = None) -> RecordResult:
     seen: list[tuple[Progress, int]] = []
     stop = stop or threading.Event()
-    return record(cfg, source, root / "out", [root / "archive.pub"], seconds, consent,
+    return record(cfg, source, root / "out", [("archive", root / "archive.pub")], seconds, consent,
                   lambda progress, size: seen.append((progress, size)), stop, disk=disk)
 
 

@@ -45,8 +45,9 @@ from tests.recorder_helpers import Listener, runs, until
 
 GOOD = Snapshot(
     consent=Consent(state="given", video=True), disk_free_bytes=10**12, disk_problem="", floor_bytes=10**8,
-    reserve_bytes=10**9, bytes_per_s=1.5e6, recipients=1, recipients_problem="", pipeline_started=True,
-    pipeline_problem="", picture_age_s=0.2, pedal_problem="",
+    reserve_bytes=10**9, bytes_per_s=1.5e6, recipient_roles=frozenset({"archive", "escrow"}),
+    escrow_needed=True, recipients_problem="", pipeline_started=True, pipeline_problem="", picture_age_s=0.2,
+    pedal_problem="",
 )
 
 
@@ -63,8 +64,10 @@ GOOD = Snapshot(
          "disk: 0.4 h left, 1.0 h needed"),
         ({"disk_free_bytes": None}, "disk: not looked at yet"),
         ({"disk_problem": "not answering"}, "disk: not answering"),
-        ({"recipients": 0}, "recipients: no archive key configured"),
-        ({"recipients": 0, "recipients_problem": "archive.pub cannot be read"},
+        ({"recipient_roles": frozenset({"escrow", "reader"})}, "recipients: no archive key configured"),
+        ({"recipient_roles": frozenset({"archive", "reader"})}, "recipients: no escrow key configured"),
+        ({"recipient_roles": frozenset({"reader"}), "escrow_needed": False}, "recipients: no archive key configured"),
+        ({"recipient_roles": frozenset(), "recipients_problem": "archive.pub cannot be read"},
          "recipients: archive.pub cannot be read"),
         ({"picture_age_s": None}, "pipeline: starting"),
         ({"picture_age_s": None, "pipeline_started": False}, "pipeline: no picture"),
@@ -76,6 +79,11 @@ GOOD = Snapshot(
 def test_each_condition_has_its_sentence(change: dict[str, object], sentence: str) -> None:
     assert conditions.unmet(GOOD) == ()
     assert conditions.unmet(replace(GOOD, **change)) == (sentence,)  # type: ignore[arg-type]
+
+
+def test_a_site_may_say_that_it_has_no_escrow_key() -> None:
+    archive_only = replace(GOOD, recipient_roles=frozenset({"archive"}))
+    assert conditions.unmet(replace(archive_only, escrow_needed=False)) == ()
 
 
 @given(st.integers(0, 10**13), st.integers(0, 10**12), st.integers(0, 10**12))

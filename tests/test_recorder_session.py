@@ -14,7 +14,7 @@ from firmware.recorder import machine_types as t
 from firmware.recorder.session import GapMark, Item, Session
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header, new_recording_id
-from firmware.vault.keys import PrivateKey
+from firmware.vault.keys import PrivateKey, RecipientKey
 from firmware.vault.reader import Recording
 from firmware.vault.records import Bookmark, Gap
 from firmware.vault.recover import recover
@@ -43,8 +43,8 @@ class Bench:
         header = Header(recording_id=new_recording_id(), device_name="d", created_unix_s=1.0, created_monotonic_ns=1,
                         software="s", consent=Consent(state="given", video=True))
         self.session = Session(
-            self.disk, str(self.path), header, [KEY.public], DEVICE, floor_bytes=more.get("floor_bytes", 0),
-            clock=SystemClock(), report=self.reports.put, first=first,
+            self.disk, str(self.path), header, [RecipientKey("archive", KEY.public)], DEVICE,
+            floor_bytes=more.get("floor_bytes", 0), clock=SystemClock(), report=self.reports.put, first=first,
             queue_bound_bytes=more.get("queue_bound_bytes", 10**7),
         )
 

@@ -13,7 +13,7 @@ from firmware.errors import KeyFault
 from firmware.vault.device_key import DeviceKey, load_trust_list, signature_holds
 from firmware.vault.key_files import private_text
 from firmware.vault.key_kinds import KINDS
-from firmware.vault.keys import DEFAULT_KEM, PrivateKey, PublicKey, new_archive_key
+from firmware.vault.keys import DEFAULT_KEM, PrivateKey, PublicKey, load_recipients, new_archive_key
 
 SIZES = {"MLKEM768-X25519": (1120, 1216, 32), "MLKEM1024-P384": (1665, 1665, 112), "P256": (65, 65, 32)}
 """The specification's table: bytes of enc, of the raw public key and of the private body."""
@@ -181,3 +181,14 @@ def test_trust_lists_hold_fingerprints_and_public_keys(tmp_path: Path) -> None:
             load_trust_list(str(path))
     with pytest.raises(KeyFault, match="cannot be read"):
         load_trust_list(str(tmp_path / "absent"))
+
+
+def test_recipients_are_loaded_with_their_roles_and_no_key_comes_twice(tmp_path: Path) -> None:
+    for name in ("archive", "escrow"):
+        new_archive_key(str(tmp_path / f"{name}.key"), str(tmp_path / f"{name}.pub"))
+    archive, escrow = str(tmp_path / "archive.pub"), str(tmp_path / "escrow.pub")
+    found = load_recipients([("archive", archive), ("escrow", escrow)])
+    assert [r.role for r in found] == ["archive", "escrow"]
+    assert [r.key for r in found] == [PublicKey.load(archive), PublicKey.load(escrow)]
+    with pytest.raises(KeyFault, match=r"escrow\) and .*archive\.pub \(archive\) are one key"):
+        load_recipients([("archive", archive), ("escrow", archive)])

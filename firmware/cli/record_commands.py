@@ -42,8 +42,14 @@ def record(
     ],
     out_dir: Annotated[Path, typer.Option("-o", "--out", help="Folder for the sealed file.")],
     to: Annotated[
-        list[Path], typer.Option("--to", help="Public key of who may open it (archive.pub); repeat for several.")
+        list[Path], typer.Option("--to", help="Public key of the archive that may open it (archive.pub); repeatable.")
     ],
+    escrow: Annotated[
+        list[Path] | None, typer.Option("--escrow", help="Public key kept elsewhere for when the archive's is lost.")
+    ] = None,
+    reader: Annotated[
+        list[Path] | None, typer.Option("--reader", help="Public key of anybody else who may open it.")
+    ] = None,
     seconds: Annotated[float, typer.Option(help="Stop after this much recording; 0: at the end.", min=0)] = 0,
     config: Annotated[Path | None, typer.Option(help=CONFIG_HELP)] = None,
     codec: Annotated[Codec | None, typer.Option(help="Picture codec.")] = None,
@@ -71,14 +77,20 @@ def record(
         evidence="confirmed by the operator of `scrubcam record`",
         purpose="recorded from the command line",
     )
+    keys: list[tuple[Literal["archive", "escrow", "reader"], Path]] = [
+        *(("archive", path) for path in to), *(("escrow", path) for path in escrow or []),
+        *(("reader", path) for path in reader or []),
+    ]
     with stop_on_signal() as stop, _ProgressLine("recording") as line:
-        result = record_once(settings, source, out_dir, to, seconds, consent, line.update, stop)
+        result = record_once(settings, source, out_dir, keys, seconds, consent, line.update, stop)
     out.print(f"[bold green]Sealed[/] {escape(result.path)}")
     out.print(
         f"  {human_time(result.seconds)}, {result.frames} frames ({result.clean} clean, {result.masked} masked, "
         f"{result.blanked} blanked), {human_bytes(result.size_bytes)}"
     )
     out.print(f"  {escape(result.statement)}")
+    if not escrow:
+        out.print("  No escrow key (--escrow): whoever loses the archive's key loses this recording.")
 
 
 def scrub(

@@ -1,4 +1,4 @@
-"""The demo's stage: folders, an archive key, a configuration, a broker and the device itself as its own process."""
+"""The demo's stage: folders, archive keys, a configuration, a broker and the device itself as its own process."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from pathlib import Path
 
 from firmware.errors import DiskFault, PartMissing
 from firmware.paths import default_models_dir
-from firmware.vault.keys import new_archive_key
+from firmware.vault.keys import DEFAULT_KEM, new_archive_key
 
 WIDTH, HEIGHT, RATE, SEED = 1920, 1080, 30, 3
 DEVICE_NAME = "demo"
 PREROLL_S = 10.0
 LEFT_BEHIND = (
-    "contact-sheet.png", "recording.mp4", "recording.scrub", "archive.key", "archive.pub", "device.log",
-    "scrubcam.toml",
+    "contact-sheet.png", "recording.mp4", "recording.scrub", "device.log", "scrubcam.toml",
+    *(f"{role}.{half}" for role in ("archive", "escrow", "reader") for half in ("key", "pub")),
 )
+KEYS = {"archive": DEFAULT_KEM, "escrow": DEFAULT_KEM, "reader": "P256"}
+"""Role (and name) of each key pair, and its kind. The reader's is what a web browser can use."""
 STOP_TIMEOUT_S = 20.0
 
 
@@ -44,6 +46,9 @@ def free_port() -> int:
 
 def config_text(stage: Stage) -> str:
     """The device's scrubcam.toml, as a person would write it."""
+    recipients = "\n".join(
+        f'[[recorder.recipients]]\nrole = "{role}"\nfile = "{stage.out / role}.pub"' for role in KEYS
+    )
     return f"""# Written by the demo. Every key is explained in docs/configuration.md.
 [device]
 name = "{DEVICE_NAME}"
@@ -71,7 +76,7 @@ enabled = true
 preroll_s = {PREROLL_S:.1f}
 reserve_bytes = 200000000
 floor_bytes = 50000000
-recipients = ["{stage.out / 'archive.pub'}"]
+{recipients}
 
 [board]
 kind = "sim"
@@ -109,7 +114,7 @@ class Stage:
 
     @classmethod
     def set_up(cls, out: Path) -> Stage:
-        """Make folders, key and configuration. What an earlier demo left in `out` is replaced, and nothing else.
+        """Make folders, keys and configuration. What an earlier demo left in `out` is replaced, and nothing else.
 
         Raises DiskFault.
         """
@@ -126,7 +131,8 @@ class Stage:
         epoch_ns = time.monotonic_ns()
         uri = f"scene://?width={WIDTH}&height={HEIGHT}&rate={RATE}&seed={SEED}&epoch_ns={epoch_ns}"
         stage = cls(out, device, free_port(), uri)
-        new_archive_key(str(out / "archive.key"), str(out / "archive.pub"))
+        for role, kem in KEYS.items():
+            new_archive_key(str(out / f"{role}.key"), str(out / f"{role}.pub"), kem=kem)
         (out / "scrubcam.toml").write_text(config_text(stage))
         return stage
 

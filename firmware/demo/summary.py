@@ -12,9 +12,15 @@ from rich.text import Text
 from firmware.cli.console import human_bytes
 from firmware.demo.case import CaseRecord
 from firmware.demo.opened import Opened, Second, by_second
-from firmware.demo.stage import Stage
+from firmware.demo.stage import KEYS, Stage
 from firmware.demo.witness import MqttWitness
 from firmware.vault.report import VerifyReport
+
+_USE = {
+    "archive": "", "escrow": ", for when the archive's is lost",
+    "reader": ", what a web browser can use; not quantum-safe",
+}
+"""What each of the demo's keys is there for."""
 
 
 def events(mqtt: MqttWitness) -> str:
@@ -107,6 +113,7 @@ def _figures(stage: Stage, record: CaseRecord, content: Opened, report: VerifyRe
         "made by": f"{stream.encoder}; detectors {', '.join(stream.detectors)}" if stream else "",
         "sealed file": f"{human_bytes(report.size_bytes)}, {report.state}, {report.signed_records} of "
                        f"{report.records} records signed by {report.device_fingerprint}",
+        "opens with": "; ".join(f"{role}.key ({kem}{_USE[role]})" for role, kem in KEYS.items()),
         "MP4": f"{human_bytes(movie.stat().st_size)}",
         "left in": str(stage.out),
     }

@@ -16,7 +16,7 @@ from firmware.durable import make_folder
 from firmware.errors import DiskFault, ScrubcamError
 from firmware.recorder import machine_types as t
 from firmware.vault.device_key import DeviceKey
-from firmware.vault.keys import PublicKey
+from firmware.vault.keys import RecipientKey, load_recipients
 from firmware.vault.recover import recover_all
 from hw.ports import Clock, Disk
 
@@ -27,10 +27,10 @@ NoteEvent = Callable[[str, str, dict[str, t.Scalar]], None]
 
 @dataclass(slots=True)
 class Keys:
-    """What the self-test loads. `recipients_problem` says why there is no archive key."""
+    """What the self-test loads. `recipients_problem` says why the recipients' keys could not be loaded."""
 
     device: DeviceKey | None = None
-    recipients: tuple[PublicKey, ...] = ()
+    recipients: tuple[RecipientKey, ...] = ()
     recipients_problem: str = ""
 
 
@@ -73,7 +73,7 @@ class Chores:
             self._start_looking()
             keys = Keys(device=DeviceKey.load_or_create(paths.state_dir))
             try:
-                keys.recipients = tuple(PublicKey.load(path) for path in self._cfg.recorder.recipients)
+                keys.recipients = load_recipients((r.role, r.file) for r in self._cfg.recorder.recipients)
             except ScrubcamError as fault:
                 keys.recipients_problem = fault.what
             self.keys = keys

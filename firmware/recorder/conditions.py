@@ -24,7 +24,8 @@ class Snapshot:
     floor_bytes: int
     reserve_bytes: int
     bytes_per_s: float
-    recipients: int
+    recipient_roles: frozenset[str]
+    escrow_needed: bool
     recipients_problem: str
     pipeline_started: bool
     pipeline_problem: str
@@ -58,7 +59,9 @@ def _disk(s: Snapshot) -> str | None:
 def _recipients(s: Snapshot) -> str | None:
     if s.recipients_problem:
         return f"recipients: {s.recipients_problem}"
-    return None if s.recipients else "recipients: no archive key configured"
+    needed = ("archive", "escrow") if s.escrow_needed else ("archive",)
+    missing = [role for role in needed if role not in s.recipient_roles]
+    return f"recipients: no {missing[0]} key configured" if missing else None
 
 
 def _pipeline(s: Snapshot) -> str | None:

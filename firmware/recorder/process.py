@@ -232,10 +232,11 @@ class RecorderProcess:
         return conditions.unmet(conditions.Snapshot(
             consent=self._state.consent, disk_free_bytes=free, disk_problem=disk_problem,
             floor_bytes=cfg.recorder.floor_bytes, reserve_bytes=cfg.recorder.reserve_bytes,
-            bytes_per_s=cfg.encode.bitrate_bps / 8, recipients=len(keys.recipients),
-            recipients_problem=keys.recipients_problem, pipeline_started=self._keeper.running,
-            pipeline_problem=self._keeper.problem, picture_age_s=self._keeper.picture_age_s(now),
-            pedal_problem=self._pedal_problem,
+            bytes_per_s=cfg.encode.bitrate_bps / 8,
+            recipient_roles=frozenset(recipient.role for recipient in keys.recipients),
+            escrow_needed=cfg.recorder.escrow == "required", recipients_problem=keys.recipients_problem,
+            pipeline_started=self._keeper.running, pipeline_problem=self._keeper.problem,
+            picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedal_problem,
         ))
 
     def _show(self) -> None:

@@ -27,7 +27,7 @@ from firmware.recorder.session import Session
 from firmware.statement import statement
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header, new_recording_id
-from firmware.vault.keys import PublicKey
+from firmware.vault.keys import RecipientKey, Role, load_recipients
 from firmware.vault.recover import recover
 from firmware.vault.writer import recording_path
 from hw.disk import OsDisk, disk_fault
@@ -58,7 +58,7 @@ def record(
     cfg: Config,
     source_uri: str,
     out_dir: str | Path,
-    recipients_paths: Sequence[str | Path],
+    recipient_files: Sequence[tuple[Role, str | Path]],
     seconds: float,
     consent: Consent,
     on_progress: Callable[[Progress, int], None],
@@ -70,6 +70,7 @@ def record(
 ) -> RecordResult:
     """Record `source_uri` into one sealed file in `out_dir`, until its end, `seconds`, or `stop_event`.
 
+    `recipient_files` are the public key files of who may open it, each with its role.
     `replay_detections` and `save_detections` name files of detections, for benchmarks.
     Whatever goes wrong, what was recorded until then is sealed and the error's text names the file.
     Raises Refused (no consent), KeyFault, DiskFault, and the pipeline's own errors.
@@ -77,7 +78,7 @@ def record(
     if not consent_allows_video(consent):
         raise Refused(f"consent: {consent.state}", meaning="Nothing is recorded",
                       todo="record only with the patient's consent to video")
-    recipients = [PublicKey.load(str(path)) for path in recipients_paths]
+    recipients = load_recipients((role, str(path)) for role, path in recipient_files)
     device = DeviceKey.load_or_create(_state_dir(cfg))
     run = _Run(cfg, disk or OsDisk(), _folder(out_dir), recipients, device, consent)
     configure = Configure(
@@ -102,7 +103,7 @@ def record(
 class _Run:
     """The one recording: makes its session when the first picture comes, counts, and seals."""
 
-    def __init__(self, cfg: Config, disk: Disk, folder: str, recipients: list[PublicKey], device: DeviceKey,
+    def __init__(self, cfg: Config, disk: Disk, folder: str, recipients: Sequence[RecipientKey], device: DeviceKey,
                  consent: Consent) -> None:
         self._cfg, self._disk, self._folder, self._recipients = cfg, disk, folder, recipients
         self._device, self._consent, self._clock = device, consent, SystemClock()

@@ -16,7 +16,7 @@ from firmware.messages import Fragment, StreamInfo
 from firmware.recorder import machine_types as t
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header
-from firmware.vault.keys import PublicKey
+from firmware.vault.keys import RecipientKey
 from firmware.vault.records import Gap, Record
 from firmware.vault.writer import RecordingWriter
 from hw.ports import Clock, Disk
@@ -51,7 +51,7 @@ class Session:
         disk: Disk,
         path: str,
         header: Header,
-        recipients: Iterable[PublicKey],
+        recipients: Iterable[RecipientKey],
         device: DeviceKey,
         *,
         floor_bytes: int,
@@ -136,7 +136,8 @@ class Session:
         try:
             self._busy()
             self._writer = RecordingWriter.create(
-                self._disk, self.path, self._header, self._recipients, self._device, unix_s=self._clock.unix_s
+                self._disk, self.path, self._header, [recipient.key for recipient in self._recipients], self._device,
+                unix_s=self._clock.unix_s,
             )
             self._idle()
             while not self._turn():

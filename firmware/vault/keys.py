@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +17,8 @@ from firmware.vault.format import Recipient
 from firmware.vault.key_files import malformed, private_text, public_text, read_private, read_public
 from firmware.vault.key_kinds import DEFAULT_KEM, KINDS
 
-__all__ = ["DEFAULT_KEM", "DeviceKey", "PrivateKey", "PublicKey", "RecipientKey", "Role", "load_trust_list",
-           "new_archive_key"]
+__all__ = ["DEFAULT_KEM", "DeviceKey", "PrivateKey", "PublicKey", "RecipientKey", "Role", "load_recipients",
+           "load_trust_list", "new_archive_key"]
 
 CONTENT_KEY_BYTES = 32
 
@@ -71,6 +71,19 @@ class RecipientKey:
 
     role: Role
     key: PublicKey
+
+
+def load_recipients(files: Iterable[tuple[Role, str]]) -> tuple[RecipientKey, ...]:
+    """The keys in `files`, (role, path of a public key file) each. Raises KeyFault, also when one key comes twice."""
+    found: dict[str, tuple[str, RecipientKey]] = {}
+    for role, path in files:
+        key = PublicKey.load(path)
+        if key.key_id in found:
+            other, there = found[key.key_id]
+            raise KeyFault(f"{path} ({role}) and {other} ({there.role}) are one key",
+                           meaning="Who loses it loses both", todo="make a key pair for each role, and name each once")
+        found[key.key_id] = (path, RecipientKey(role, key))
+    return tuple(recipient for _, recipient in found.values())
 
 
 @dataclass(frozen=True, repr=False)

@@ -35,7 +35,7 @@ def main() -> None:
     settings = replace(settings, paths=replace(settings.paths, models_dir=str(default_models_dir())))
     consent = Consent(state="given", video=True, by="benchmark", evidence="no person is in the picture")
     result = record(
-        settings, asked.source, asked.out_dir, [asked.public_key], 0.0, consent, note, threading.Event(),
+        settings, asked.source, asked.out_dir, [("archive", asked.public_key)], 0.0, consent, note, threading.Event(),
         replay_detections=asked.replay, save_detections=asked.save,
     )  # fmt: skip
     asked.stats.write_text(
