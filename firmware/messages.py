@@ -227,6 +227,8 @@ class StateReport(Struct, tag=True, frozen=True):
     """True only while bytes of this recording have reached the disk within light_stale_s."""
     light: str = ""
     consent: str = "none"
+    hours_left: float = 0.0
+    """Recording time left on the disk or disks at the present rate, to a tenth."""
 
 
 class Event(Struct, tag=True, frozen=True):
@@ -246,7 +248,11 @@ class Event(Struct, tag=True, frozen=True):
 
 
 class Health(Struct, tag=True, frozen=True):
-    """Figures every few seconds."""
+    """Figures every few seconds.
+
+    `hours_left` is recording time until the floor, at `disk_bytes_per_s`: what the running or last recording wrote in a
+    second, the configured rate until one has run for 10 s.
+    """
 
     unix_s: float
     state: RecorderState
@@ -260,6 +266,7 @@ class Health(Struct, tag=True, frozen=True):
     preroll_s: float
     pipeline_restarts: int
     pipeline_rss_bytes: int
+    disk_bytes_per_s: int = 0
 
 
 class Subscribe(Struct, tag=True, frozen=True):

@@ -43,6 +43,8 @@ class Walk(RuleBasedStateMachine):
             self.check_effect(effect)
         if self.state.paused and self.state.pipeline_started:
             assert self.told_paused, "the pipeline was not told to fill before the pause was reported"
+        assert self.open_files <= {self.state.recording_id, self.state.closing} - {""}
+        assert not (self.state.opened and self.state.recording_id not in self.open_files)
         if before.opened and not self.state.opened:
             assert any(isinstance(e, t.ClearPreroll) for e in effects)
             assert self.state.consent == Consent(), "consent outlived its recording"
@@ -56,7 +58,15 @@ class Walk(RuleBasedStateMachine):
     def check_effect(self, effect: t.Effect) -> None:
         if isinstance(effect, t.OpenRecording):
             assert consent_allows_video(self.state.consent), "a commit without consent"
-            assert not self.open_files, "two recordings at once"
+            assert self.open_files <= {self.state.closing}, "two recordings at once"
+            self.open_files.add(effect.recording_id)
+        elif isinstance(effect, t.ContinueRecording):
+            assert consent_allows_video(self.state.consent), "a new file without consent"
+            assert effect.earlier_id in self.open_files
+            assert effect.recording_id == self.state.recording_id
+            assert not machine.recording_evident(self.state, self.now), "lit by the bytes of another disk"
+            if not effect.sealable:
+                self.open_files.discard(effect.earlier_id)
             self.open_files.add(effect.recording_id)
         elif isinstance(effect, t.SealRecording):
             assert effect.recording_id in self.open_files
@@ -169,13 +179,22 @@ class Walk(RuleBasedStateMachine):
     def alerts(self, code: str, cleared: bool) -> None:
         self.send(t.Alerted(code, cleared=cleared))
 
-    @rule()
-    def writer_fails(self) -> None:
-        self.send(t.WriterFault(self.state.recording_id, "disk: no answer"))
+    @rule(another=st.booleans())
+    def writer_fails(self, another: bool) -> None:
+        self.send(t.WriterFault(self.state.recording_id, "disk: no answer", self.new_id() if another else ""))
 
-    @rule()
-    def disk_low(self) -> None:
-        self.send(t.DiskLow(self.state.recording_id))
+    @rule(another=st.booleans())
+    def disk_low(self, another: bool) -> None:
+        self.send(t.DiskLow(self.state.recording_id, self.new_id() if another else ""))
+
+    @rule(well=st.booleans())
+    def earlier_part_ends(self, well: bool) -> None:
+        if self.state.closing:
+            before, closing = self.state, self.state.closing
+            if well:
+                self.open_files.discard(closing)
+            self.send(t.Sealed(closing, 10) if well else t.WriterFault(closing, "disk: gone"))
+            assert self.state == replace(before, closing="", closing_until_ns=0), "it touched the recording"
 
     @rule()
     def sealed(self) -> None:
@@ -214,7 +233,11 @@ class Walk(RuleBasedStateMachine):
             assert not state.paused
         if state.name in ("READY", "UPDATING", "FAULT", "SHUTDOWN", "BOOT", "SELFTEST", "RECOVERING"):
             assert not state.opened
-            assert not self.open_files
+            assert self.open_files <= {state.closing}
+        if state.closing:
+            assert state.closing in self.open_files
+            assert state.closing != state.recording_id
+            assert state.closing_until_ns > 0
         if state.name == "FAULT":
             assert state.fault
         window = [at for at in state.restarts if now - at < state.rules.restart_window_ns]
@@ -431,6 +454,62 @@ def test_a_full_disk_stops_cleanly() -> None:
     assert bench.of(t.SealRecording) == [t.SealRecording("rec1", "disk-full")]
     bench.send(t.Sealed("rec1", 100))
     assert bench.state.name == "READY"
+
+
+def test_a_full_disk_seals_its_part_and_the_recording_goes_on_on_another() -> None:
+    bench = Bench().recording()
+    bench.send(t.DiskLow("rec1", "rec2"))
+    assert bench.of(t.ContinueRecording) == [t.ContinueRecording("rec1", "rec2", sealable=True)]
+    assert t.Journal("continues", "rec2", {"earlier": "rec1", "cause": "disk: full up to its floor"}) in bench.effects
+    assert lights.choose(bench.state, bench.now).record == "off", "not a byte is on the other disk yet"
+    bench.send(t.Sealed("rec1", 500))
+    assert t.Journal("sealed", "rec1", {"reason": "disk-full", "bytes": 500}) in bench.effects
+    bench.send(t.Durable("rec2", 100))
+    assert bench.state.name == "RECORDING"
+    assert lights.choose(bench.state, bench.now).record == "on"
+    bench.send(t.DiskLow("rec2"))
+    assert bench.of(t.SealRecording) == [t.SealRecording("rec2", "disk-full")]
+
+
+def test_a_failing_disk_while_paused_is_left_and_the_pause_holds() -> None:
+    bench = Bench().recording()
+    bench.send(t.Pressed("pause", "x"), t.WriterFault("rec1", "disk: gone", "rec2"), t.Durable("rec2", 1))
+    assert bench.state.name == "PAUSED"
+    assert [type(effect) for effect in bench.effects if isinstance(effect, t.SealRecording | t.AbandonRecording)] == []
+
+
+def test_what_a_hanging_disk_did_not_take_is_saved_on_the_other_though_the_recording_was_stopped() -> None:
+    bench = Bench().recording()
+    bench.send(t.Pressed("stop", "x"), t.WriterFault("rec1", "disk: no answer", "rec2"))
+    assert bench.of(t.ContinueRecording) == [t.ContinueRecording("rec1", "rec2", sealable=False)]
+    assert bench.of(t.SealRecording)[-1] == t.SealRecording("rec2", "pedal")
+    bench.send(t.Sealed("rec2", 9))
+    assert bench.state.name == "READY"
+
+
+def test_without_consent_nothing_is_moved_to_another_disk() -> None:
+    bench = Bench().recording()
+    bench.ask("consent", Consent(state="withdrawn", video=True))
+    bench.send(t.WriterFault("rec1", "disk: no answer", "rec2"))
+    assert bench.of(t.ContinueRecording) == []
+    assert bench.state.name == "FAULT"
+
+
+def test_another_disk_that_takes_nothing_either_ends_in_a_fault() -> None:
+    bench = Bench().recording()
+    bench.send(t.WriterFault("rec1", "disk: gone", "rec2"))
+    bench.send(t.Tick(), after_s=9)
+    assert bench.state.name == "STOPPING"
+    bench.send(t.Tick(), after_s=11)
+    assert bench.state.name == "FAULT"
+
+
+def test_an_earlier_part_that_is_never_sealed_is_left_for_recovery() -> None:
+    bench = Bench().recording()
+    bench.send(t.DiskLow("rec1", "rec2"), t.Durable("rec2", 5))
+    bench.send(t.Tick(), after_s=11)
+    assert bench.of(t.AbandonRecording) == [t.AbandonRecording("rec1")]
+    assert bench.state.name == "RECORDING"
 
 
 def test_sound_consent_withdrawn_while_recording_replaces_the_pipeline() -> None:

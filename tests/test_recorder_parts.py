@@ -33,19 +33,22 @@ from firmware.messages import (
     ToRecorder,
     Verdict,
 )
-from firmware.recorder import conditions
+from firmware.recorder import conditions, rate
 from firmware.recorder.conditions import Snapshot
 from firmware.recorder.journal import Journal, JournalThread
 from firmware.recorder.link import PipelineLink, child_command, child_environment
 from firmware.recorder.pause_guard import PauseGuard
 from firmware.recorder.pipeline_keeper import _without_credentials
+from firmware.recorder.rate import RateMeter
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
+from firmware.recorder.targets import Look, choose, total_room
 from hw.light_patterns import PATTERNS, lit_at, period_s
 from tests.recorder_helpers import Listener, runs, until
 
+ROOMY = Look("/a", 10**12)
 GOOD = Snapshot(
-    consent=Consent(state="given", video=True), disk_free_bytes=10**12, disk_problem="", floor_bytes=10**8,
-    reserve_bytes=10**9, bytes_per_s=1.5e6, recipient_roles=frozenset({"archive", "escrow"}),
+    consent=Consent(state="given", video=True), disks=(ROOMY,), floor_bytes=10**8,
+    reserve_bytes=10**9, reserve_hours=0.0, bytes_per_s=1.5e6, recipient_roles=frozenset({"archive", "escrow"}),
     escrow_needed=True, recipients_problem="", pipeline_started=True, pipeline_problem="", picture_age_s=0.2,
     pedal_problem="",
 )
@@ -60,10 +63,13 @@ GOOD = Snapshot(
         ({"consent": Consent()}, "consent: none"),
         ({"consent": Consent(state="refused", video=True)}, "consent: refused"),
         ({"consent": Consent(state="given")}, "consent: not for video"),
-        ({"disk_free_bytes": 10**8 + 1_500_000 * 1440, "reserve_bytes": 1_500_000 * 3600},
+        ({"disks": (Look("/a", 10**8 + 1_500_000 * 1440),), "reserve_bytes": 1_500_000 * 3600},
          "disk: 0.4 h left, 1.0 h needed"),
-        ({"disk_free_bytes": None}, "disk: not looked at yet"),
-        ({"disk_problem": "not answering"}, "disk: not answering"),
+        ({"disks": (Look("/a", 10**8 + 1_500_000 * 7560),), "reserve_hours": 4.0}, "disk: 2.1 h left, 4.0 h needed"),
+        ({"disks": (Look("/a", 10**8 + 1_500_000 * 14399),), "reserve_hours": 4.0}, "disk: 3.9 h left, 4.0 h needed"),
+        ({"disks": (Look("/a", None),)}, "disk: not looked at yet"),
+        ({"disks": (Look("/a", 10**12, "not answering"),)}, "disk: not answering"),
+        ({"disks": (Look("/a", 10**12, "disk: gone"), Look("/b", 10**8))}, "disk: 0.0 h left, 0.2 h needed"),
         ({"recipient_roles": frozenset({"escrow", "reader"})}, "recipients: no archive key configured"),
         ({"recipient_roles": frozenset({"archive", "reader"})}, "recipients: no escrow key configured"),
         ({"recipient_roles": frozenset({"reader"}), "escrow_needed": False}, "recipients: no archive key configured"),
@@ -86,10 +92,64 @@ def test_a_site_may_say_that_it_has_no_escrow_key() -> None:
     assert conditions.unmet(replace(archive_only, escrow_needed=False)) == ()
 
 
-@given(st.integers(0, 10**13), st.integers(0, 10**12), st.integers(0, 10**12))
-def test_no_start_at_or_below_the_floor(free: int, floor: int, reserve: int) -> None:
-    said = conditions.unmet(replace(GOOD, disk_free_bytes=free, floor_bytes=floor, reserve_bytes=reserve))
-    assert bool(said) == (free <= floor or free - floor < reserve)
+BYTES = st.integers(0, 10**13)
+LOOKS = st.lists(
+    st.builds(Look, st.sampled_from(["/a", "/b"]), st.none() | BYTES, st.sampled_from(["", "gone"]), st.integers(0, 1)),
+    min_size=1, max_size=2, unique_by=lambda look: look.folder,
+)
+
+
+@given(LOOKS, st.integers(0, 10**12), st.integers(0, 10**12), st.floats(0, 100))
+def test_a_start_needs_the_reserve_above_the_floor(looks: list[Look], floor: int, reserve: int, hours: float) -> None:
+    snapshot = replace(GOOD, disks=tuple(looks), floor_bytes=floor, reserve_bytes=reserve, reserve_hours=hours)
+    said = conditions.unmet(snapshot)
+    room = total_room(looks, floor)
+    assert bool(said) == (room <= 0 or room < max(reserve, hours * 3600 * 1.5e6))
+    if said and " h left" in said[0]:
+        left, needed = (float(part.split()[0]) for part in said[0].removeprefix("disk: ").split(","))
+        assert left < needed or left == needed == 0.1, "the figures must show why"
+
+
+@given(LOOKS, st.integers(0, 10**12), st.integers(0, 10**12), st.sampled_from(["", "/a", "/b"]))
+def test_a_file_goes_to_the_first_target_that_has_room(looks: list[Look], floor: int, needed: int, but: str) -> None:
+    folder = choose(looks, floor, needed, but=but)
+    able = [look for look in looks if look.folder != but and not look.problem and (look.free_bytes or 0) > floor]
+    assert bool(folder) == bool(able)
+    if folder:
+        chosen = next(look for look in able if look.folder == folder)
+        enough = [look for look in able if look.room(floor) >= needed]
+        assert chosen == (enough[0] if enough else max(able, key=lambda look: look.room(floor)))
+
+
+def test_one_file_system_has_its_room_only_once() -> None:
+    looks = [Look("/a", 500, device=1), Look("/b", 500, device=1)]
+    assert total_room(looks, 100) == 400
+    assert total_room([looks[0], replace(looks[1], device=2)], 100) == 800
+
+
+def test_scarce_room_is_told_once_and_cleared_when_there_is_clearly_more() -> None:
+    told, said = False, []
+    for hours in (2.0, 1.01, 0.99, 1.05, 1.09, 1.11, 1.05, 0.5):
+        told = conditions.low(hours, 1.0, told)
+        said.append(told)
+    assert said == [False, False, True, True, True, False, False, True]
+
+
+@given(st.lists(st.tuples(st.integers(1, 500_000_000), st.integers(0, 10**6)), max_size=400))
+def test_the_rate_is_that_of_the_last_minute_and_the_configured_one_before(parts: list[tuple[int, int]]) -> None:
+    meter = RateMeter(1.5e6)
+    for number, (duration_ns, size) in enumerate(parts):
+        meter.add(Fragment(number, 0, duration_ns, True, bytes(size), []))
+    known_s = sum(duration_ns for duration_ns, _ in parts) / 1e9
+    if known_s < 10:
+        assert meter.bytes_per_s == 1.5e6
+    else:
+        last, span_ns = 0, 0
+        for duration_ns, size in reversed(parts):
+            if span_ns >= 60e9:
+                break
+            last, span_ns = last + size + rate.OVERHEAD_BYTES, span_ns + duration_ns
+        assert meter.bytes_per_s == pytest.approx(last / span_ns * 1e9)
 
 
 # ---- light patterns ------------------------------------------------------------------------------

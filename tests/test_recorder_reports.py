@@ -23,12 +23,12 @@ def test_the_byte_count_is_told_each_second_while_it_grows() -> None:
     reporter = Reporter(Config(), clock, told.append)
     state = t.MachineState(name="RECORDING", recording_id="r")
     for quarter in range(41):
-        reporter.state(replace(state, durable_bytes=1000 * quarter), True, "record on, ready off")
+        reporter.state(replace(state, durable_bytes=1000 * quarter), True, "record on, ready off", 5.0)
         clock.advance(0.25)
     counts = [report.durable_bytes for report in told]
     assert counts == [4000 * second for second in range(11)]
     for _ in range(40):  # nothing more reaches the disk: nothing is said again
-        reporter.state(replace(state, durable_bytes=40_000), True, "record on, ready off")
+        reporter.state(replace(state, durable_bytes=40_000), True, "record on, ready off", 5.0)
         clock.advance(0.25)
     assert len(told) == 11
 

@@ -8,10 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from firmware.messages import Consent, Fragment, StreamInfo, Verdict
 from firmware.recorder import machine_types as t
-from firmware.recorder.session import GapMark, Item, Session
+from firmware.recorder.session import Session
+from firmware.recorder.session_items import GapMark, Item, playable_tail
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header, new_recording_id
 from firmware.vault.keys import PrivateKey, RecipientKey
@@ -163,3 +167,81 @@ def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     assert bench.report(t.WriterFault).text.startswith("disk: ")  # type: ignore[union-attr]
     bench.session.abandon()
     assert bench.session.join(10)
+
+
+# ---- going on on another disk --------------------------------------------------------------------
+
+
+def goes_on(bench: Bench, folder: Path) -> list[object]:
+    """Everything in the file that a recording goes on with on a healthy disk."""
+    folder.mkdir()
+    second = Bench(folder, bench.session.carry_over())
+    bench.session.abandon()
+    return second.sealed()
+
+
+@pytest.mark.parametrize("trouble", ["full", "write", "sync", "hang"])
+def test_nothing_is_lost_when_a_recording_goes_on_on_another_disk(tmp_path: Path, trouble: str) -> None:
+    frames = [fragment(n, keyframe=n % 4 == 0) for n in range(14)]
+    bench = Bench(tmp_path, [STREAM, *frames[:7]])
+    bench.report(t.Durable)
+    {
+        "full": lambda: bench.disk.fill(1500), "write": lambda: bench.disk.fail("write"),
+        "sync": lambda: bench.disk.fail("sync"), "hang": lambda: bench.disk.hang("sync"),
+    }[trouble]()
+    for item in (*frames[7:11], Bookmark(1, 1.0), *frames[11:]):
+        bench.session.put(item)
+    if trouble == "hang":
+        until(lambda: bench.session.busy_ns(time.monotonic_ns()) > 300_000_000, what="a stall")
+    else:
+        assert " Do: " in bench.report(t.WriterFault).text  # type: ignore[union-attr]
+    kept = goes_on(bench, tmp_path / "second")
+    bench.disk.recover()
+    assert bench.session.join(10)
+    assert recover(str(bench.path), DEVICE).outcome == "closed"
+    with Recording.open(str(bench.path)) as recording:
+        first = [fragment.seq for fragment in recording.fragments(KEY)]
+    second = [r.seq for r in kept if isinstance(r, Fragment)]
+    assert isinstance(next(r for r in kept if isinstance(r, StreamInfo | Fragment)), StreamInfo)
+    assert second[0] in (4, 8), "it begins with the last keyframe that was safe on the first disk"
+    assert second == list(range(second[0], 14))
+    assert first == list(range(len(first)))
+    assert first[-1] + 1 >= second[0], "together they hold every picture"
+    assert not [r for r in kept if isinstance(r, Gap)]
+    assert sum(isinstance(r, Bookmark) for r in kept) == 1
+
+
+def test_pictures_lost_before_the_change_of_disks_are_a_gap(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [STREAM, fragment(0)], queue_bound_bytes=10_000)
+    bench.report(t.Durable)
+    bench.disk.hang("sync")
+    for n in range(1, 40):
+        bench.session.put(fragment(n))
+    carried = bench.session.carry_over()
+    (tmp_path / "second").mkdir()
+    second = Bench(tmp_path / "second", carried)
+    bench.session.abandon()
+    bench.disk.release()
+    second.session.put(fragment(40, keyframe=False))  # it could not be played
+    second.session.put(fragment(41))
+    kept = second.sealed()
+    numbers = [r.seq for r in kept if isinstance(r, Fragment)]
+    assert numbers == [*range(numbers[-2] + 1), 41]
+    (gap,) = [r for r in kept if isinstance(r, Gap)]
+    assert gap.reason == "disk"
+    assert gap.duration_ns == (41 - numbers[-2] - 1) * QUARTER
+
+
+@given(st.lists(st.sampled_from(["stream", "key", "delta", "mark"]), max_size=30))
+def test_the_playable_tail_is_stable_and_begins_with_a_keyframe(kinds: list[str]) -> None:
+    items: list[Item] = []
+    for number, kind in enumerate(kinds):
+        items.append({
+            "stream": replace(STREAM, width=number), "mark": GapMark("x"),
+        }.get(kind) or fragment(number, keyframe=kind == "key"))
+    tail = playable_tail(items)
+    assert playable_tail(tail) == tail
+    for cut in range(len(items)):
+        assert playable_tail([*playable_tail(items[:cut]), *items[cut:]]) == tail, "it can be kept step by step"
+    group = [item for item in tail if isinstance(item, Fragment)]
+    assert not group or (group[0].keyframe and isinstance(tail[0], StreamInfo))

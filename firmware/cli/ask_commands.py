@@ -59,6 +59,7 @@ def ask(
     out.print(f"[bold]{answer.state}[/]" + (f"  {escape(answer.reason)}" if answer.reason else ""))
     if verb == "status":
         on_disk = f"{told.durable_bytes} bytes on the disk" if told.recording_id else "no recording"
+        out.print(f"  disk: {told.hours_left:.1f} h left at the present rate")
         out.print(f"  consent {told.consent}; {on_disk}; {escape(told.fault or told.refusal or 'no fault')}")
 
 

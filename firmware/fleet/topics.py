@@ -54,6 +54,8 @@ class State(Struct, frozen=True):
     """True only while bytes of this recording reach the disk."""
     light: str = ""
     consent: str = "none"
+    hours_left: float = 0.0
+    """Recording time left on the disk or disks at the present rate, to a tenth."""
 
 
 class FleetEvent(Struct, frozen=True):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 from firmware.messages import Consent
+from firmware.recorder.targets import Look, total_room
 
 PICTURE_STALE_S = 1.9
 """A picture older than this is no picture: the promise is to notice within 2 s, and a look takes up to 0.1 s."""
@@ -15,14 +17,14 @@ PICTURE_STALE_S = 1.9
 class Snapshot:
     """What the conditions look at. `picture_age_s` None: this pipeline has sent no picture yet.
 
-    `disk_free_bytes` None: not known yet. `bytes_per_s` is the configured bit rate in bytes.
+    `disks` is the last look at each target; `bytes_per_s` the present rate of recording.
     """
 
     consent: Consent
-    disk_free_bytes: int | None
-    disk_problem: str
+    disks: tuple[Look, ...]
     floor_bytes: int
     reserve_bytes: int
+    reserve_hours: float
     bytes_per_s: float
     recipient_roles: frozenset[str]
     escrow_needed: bool
@@ -33,9 +35,19 @@ class Snapshot:
     pedal_problem: str
 
 
-def hours_left(free_bytes: int, floor_bytes: int, bytes_per_s: float) -> float:
-    """Recording time until the floor is reached, at the configured rate."""
-    return max(0, free_bytes - floor_bytes) / bytes_per_s / 3600
+def hours_left(disks: Sequence[Look], floor_bytes: int, bytes_per_s: float) -> float:
+    """Recording time until the floor of the last target is reached."""
+    return total_room(disks, floor_bytes) / bytes_per_s / 3600
+
+
+def reserve(reserve_bytes: int, reserve_hours: float, bytes_per_s: float) -> float:
+    """Bytes that must be free above the floor at a start: the larger of both settings."""
+    return max(reserve_bytes, reserve_hours * 3600 * bytes_per_s)
+
+
+def low(hours: float, warn_hours: float, told: bool) -> bool:
+    """Is room scarce? Once told, it takes a tenth more than the limit to be well again."""
+    return hours < warn_hours * (1.1 if told else 1.0)
 
 
 def _consent(s: Snapshot) -> str | None:
@@ -45,15 +57,16 @@ def _consent(s: Snapshot) -> str | None:
 
 
 def _disk(s: Snapshot) -> str | None:
-    if s.disk_problem:
-        return f"disk: {s.disk_problem}"
-    if s.disk_free_bytes is None:
+    if all(disk.problem for disk in s.disks):
+        return f"disk: {s.disks[0].problem.removeprefix('disk: ')}"
+    if all(disk.problem or disk.free_bytes is None for disk in s.disks):
         return "disk: not looked at yet"
-    left = hours_left(s.disk_free_bytes, s.floor_bytes, s.bytes_per_s)
-    needed = s.reserve_bytes / s.bytes_per_s / 3600
-    if left >= needed and s.disk_free_bytes > s.floor_bytes:
+    room, needed = total_room(s.disks, s.floor_bytes), reserve(s.reserve_bytes, s.reserve_hours, s.bytes_per_s)
+    if room >= needed and room > 0:
         return None
-    return f"disk: {left:.1f} h left, {max(needed, 0.1):.1f} h needed"
+    tenth = 360 * s.bytes_per_s  # a tenth of an hour; rounded so that the figures show the refusal
+    left, wanted = floor(room / tenth + 1e-6), max(ceil(needed / tenth - 1e-6), 1)
+    return f"disk: {left / 10:.1f} h left, {wanted / 10:.1f} h needed"
 
 
 def _recipients(s: Snapshot) -> str | None:

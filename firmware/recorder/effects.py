@@ -11,9 +11,13 @@ from firmware.config import Config
 from firmware.messages import Fragment, StreamInfo
 from firmware.recorder import machine_types as t
 from firmware.recorder.chores import Chores
+from firmware.recorder.conditions import reserve
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
-from firmware.recorder.session import GapMark, Session
+from firmware.recorder.rate import RateMeter
+from firmware.recorder.session import Session
+from firmware.recorder.session_items import GapMark, Item
+from firmware.recorder.targets import choose
 from firmware.statement import statement
 from firmware.vault.format import Header
 from firmware.vault.records import Bookmark, Record, StateChange
@@ -40,7 +44,9 @@ class Effects:
         self._chores, self._note, self._post = chores, note, post
         self._reply: t.Reply | None = None
         self._last_end_ns = 0
+        self._closing: Session | None = None
         self.session: Session | None = None
+        self.rate = RateMeter(cfg.encode.bitrate_bps / 8)
         self.exit_asked = False
 
     def carry_out(self, effect: t.Effect, state: t.MachineState) -> None:
@@ -52,12 +58,18 @@ class Effects:
         if self.session is not None:
             self._last_end_ns = fragment.pts_ns + fragment.duration_ns
             self.session.put(fragment)
+            self.rate.add(fragment)
 
     def stream(self, stream: StreamInfo) -> None:
         """A new pipeline describes its tracks."""
         if self.session is not None:
             self.session.put(stream)
             self._note_field_zones(self.session.recording_id, stream)
+
+    def close(self, timeout_s: float) -> None:
+        """Give an earlier part that is still being sealed a moment; recovery closes what is not sealed by then."""
+        if self._closing is not None:
+            self._closing.join(timeout_s)
 
     def take_reply(self) -> t.Reply:
         """The reply to the command just fed."""
@@ -92,28 +104,61 @@ class Effects:
 
     @_do.register
     def _(self, effect: t.OpenRecording, state: t.MachineState) -> None:
-        device, stream = self._chores.keys.device, self._keeper.stream
         preroll = self._preroll.take()
-        if device is None or stream is None:
-            self._post(t.WriterFault(effect.recording_id, "recording: no device key or no picture"))
+        stream = self._keeper.stream
+        if stream is None:
+            self._post(t.WriterFault(effect.recording_id, "recording: no picture"))
+            return
+        for fragment in preroll:
+            self.rate.add(fragment)
+        self._open(effect.recording_id, state, [stream, *preroll])
+
+    @_do.register
+    def _(self, effect: t.ContinueRecording, state: t.MachineState) -> None:
+        earlier = self.session
+        if earlier is None:
+            self._post(t.WriterFault(effect.recording_id, "recording: it was never opened"))
+            return
+        carried = earlier.carry_over()
+        self.session = None
+        if effect.sealable:
+            self._closing = earlier
+            earlier.seal("disk-full")
+        else:
+            earlier.abandon()
+        self._open(effect.recording_id, state, carried, earlier=earlier)
+
+    def _open(
+        self, recording_id: str, state: t.MachineState, first: list[Item], *, earlier: Session | None = None
+    ) -> None:
+        device = self._chores.keys.device
+        floor_bytes = self._cfg.recorder.floor_bytes
+        folder = choose(self._chores.looks(), floor_bytes, self._reserve_bytes(), but=earlier.folder if earlier else "")
+        if device is None or not folder:
+            self._post(t.WriterFault(recording_id, "disk: there is no room" if device else "recording: no device key"))
             return
         cfg, clock = self._cfg, self._parts.clock
-        preroll_ns = preroll[-1].pts_ns + preroll[-1].duration_ns - preroll[0].pts_ns if preroll else 0
-        header = Header(
-            recording_id=effect.recording_id, device_name=cfg.device.name, created_unix_s=clock.unix_s(),
-            created_monotonic_ns=clock.monotonic_ns(), software=f"scrubcam {__version__}", consent=state.consent,
-            settings=recording_settings(cfg, preroll_ns),
-        )
-        if preroll:
-            self._last_end_ns = preroll[-1].pts_ns + preroll[-1].duration_ns
-        else:
+        fragments = [item for item in first if isinstance(item, Fragment)]
+        if fragments:
+            self._last_end_ns = fragments[-1].pts_ns + fragments[-1].duration_ns
+        if earlier or not fragments:
             self._keeper.force_keyframe()
-        self.session = Session(
-            self._parts.disk, recording_path(cfg.paths.recordings_dir, effect.recording_id), header,
-            self._chores.keys.recipients, device, floor_bytes=cfg.recorder.floor_bytes, clock=clock,
-            report=self._post, first=[stream, *preroll],
+        preroll_ns = self._last_end_ns - fragments[0].pts_ns if fragments and not earlier else 0
+        header = Header(
+            recording_id=recording_id, device_name=cfg.device.name, created_unix_s=clock.unix_s(),
+            created_monotonic_ns=clock.monotonic_ns(), software=f"scrubcam {__version__}", consent=state.consent,
+            settings=recording_settings(cfg, preroll_ns, continues=earlier.recording_id if earlier else ""),
         )
-        self._note_field_zones(effect.recording_id, stream)
+        self.session = Session(
+            self._parts.disk, recording_path(folder, recording_id), header, self._chores.keys.recipients, device,
+            floor_bytes=floor_bytes, clock=clock, report=self._post, first=first,
+        )
+        for stream in [item for item in first if isinstance(item, StreamInfo)][-1:]:
+            self._note_field_zones(recording_id, stream)
+
+    def _reserve_bytes(self) -> int:
+        recorder = self._cfg.recorder
+        return round(reserve(recorder.reserve_bytes, recorder.reserve_hours, self.rate.bytes_per_s))
 
     @_do.register
     def _(self, effect: t.SealRecording, state: t.MachineState) -> None:
@@ -124,9 +169,10 @@ class Effects:
 
     @_do.register
     def _(self, effect: t.AbandonRecording, state: t.MachineState) -> None:
-        if self.session is not None:
-            self.session.abandon()
-            self.session = None
+        for session in (self.session, self._closing):
+            if session is not None and session.recording_id == effect.recording_id:
+                session.abandon()
+        self._forget(effect.recording_id)
 
     @_do.register
     def _(self, effect: t.WriteBookmark, state: t.MachineState) -> None:
@@ -151,7 +197,7 @@ class Effects:
     def _(self, effect: t.Journal, state: t.MachineState) -> None:
         self._note(effect.kind, effect.recording_id, effect.fields)
         if effect.kind == "sealed":
-            self.session = None
+            self._forget(effect.recording_id)
 
     @_do.register
     def _(self, effect: t.Reply, state: t.MachineState) -> None:
@@ -164,6 +210,12 @@ class Effects:
     @_do.register
     def _(self, effect: t.Exit, state: t.MachineState) -> None:
         self.exit_asked = True
+
+    def _forget(self, recording_id: str) -> None:
+        if self.session is not None and self.session.recording_id == recording_id:
+            self.session = None
+        if self._closing is not None and self._closing.recording_id == recording_id:
+            self._closing = None
 
     def _put(self, item: Record | GapMark) -> None:
         if self.session is not None:
@@ -183,10 +235,14 @@ class Effects:
         return self._last_end_ns if stream is not None and not stream.live else self._parts.clock.monotonic_ns()
 
 
-def recording_settings(cfg: Config, preroll_ns: int = 0) -> dict[str, object]:
-    """What a header says about how a recording was made. Never patient data, never a path."""
-    return {
+def recording_settings(cfg: Config, preroll_ns: int = 0, *, continues: str = "") -> dict[str, object]:
+    """What a header says about how a recording was made. Never patient data, never a path.
+
+    `continues` is the id of the recording that this one goes on from, on another disk.
+    """
+    settings: dict[str, object] = {
         "codec": cfg.encode.codec, "encoder": cfg.encode.encoder, "bitrate_bps": cfg.encode.bitrate_bps,
         "profile": cfg.detect.profile, "delay_s": cfg.detect.delay_s, "fragment_s": cfg.encode.fragment_s,
         "preroll_s": round(preroll_ns / 1e9, 3),
     }
+    return settings | ({"continues": continues} if continues else {})

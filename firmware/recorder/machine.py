@@ -12,6 +12,7 @@ from typing import Any
 
 from firmware.messages import RecorderState
 from firmware.recorder import machine_commands as commands
+from firmware.recorder import machine_disk as disk
 from firmware.recorder import machine_types as t
 from firmware.recorder.machine_turn import Turn, consent_allows_video
 
@@ -141,34 +142,6 @@ def _alerted(turn: Turn, event: t.Alerted) -> None:
         turn.emit(t.PlayTone("warning"))
 
 
-def _writer_fault(turn: Turn, event: t.WriterFault) -> None:
-    state = turn.state
-    if not state.opened or event.recording_id != state.recording_id:
-        return
-    if state.name == "STOPPING":
-        turn.abandon(event.text)
-    else:
-        turn.stop("disk", fault=event.text)
-
-
-def _disk_low(turn: Turn, event: t.DiskLow) -> None:
-    state = turn.state
-    if state.opened and event.recording_id == state.recording_id and state.name != "STOPPING":
-        turn.emit(t.PlayTone("warning"))
-        turn.stop("disk-full")
-
-
-def _sealed(turn: Turn, event: t.Sealed) -> None:
-    state = turn.state
-    if not state.opened or event.recording_id != state.recording_id:
-        return
-    turn.journal("sealed", reason=state.stop_reason, bytes=event.total_bytes)
-    then = state.then if state.name == "STOPPING" else "FAULT"
-    fault = state.fault if state.name == "STOPPING" else "recording: closed without being asked"
-    turn.end_recording()
-    turn.arrive(then, fault)
-
-
 def _update_begun(turn: Turn, _event: t.UpdateBegun) -> None:
     if turn.state.name == "READY":
         turn.go("UPDATING")
@@ -201,6 +174,7 @@ def _tick(turn: Turn, _event: t.Tick) -> None:
         turn.put(refusal="")
     if state.start_pipeline_at_ns and turn.now_ns >= state.start_pipeline_at_ns and state.name != "SHUTDOWN":
         turn.start_pipeline()
+    disk.closing_deadline(turn)
     if state.deadline_ns and turn.now_ns >= state.deadline_ns:
         _deadline(turn)
 
@@ -237,8 +211,8 @@ def _deadline(turn: Turn) -> None:
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     t.BootDone: _boot_done, t.SelfTested: _self_tested, t.Recovered: _recovered, t.Pressed: _pressed,
     t.Asked: _asked, t.ConditionsChanged: _conditions, t.Durable: _durable, t.PipelineUp: _pipeline_up,
-    t.PipelineDown: _pipeline_down, t.Alerted: _alerted, t.WriterFault: _writer_fault, t.DiskLow: _disk_low,
-    t.Sealed: _sealed, t.UpdateBegun: _update_begun, t.UpdateEnded: _update_ended, t.Tick: _tick,
+    t.PipelineDown: _pipeline_down, t.Alerted: _alerted, t.WriterFault: disk.writer_fault, t.DiskLow: disk.disk_low,
+    t.Sealed: disk.sealed, t.UpdateBegun: _update_begun, t.UpdateEnded: _update_ended, t.Tick: _tick,
     t.ShutdownAsked: _shutdown,
 }
 

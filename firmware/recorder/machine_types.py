@@ -44,6 +44,7 @@ class MachineState:
 
     `opened` says the file of `recording_id` was asked for; `then` is where STOPPING leads; `sound_on` is what the
     running pipeline was told; `start_pipeline_at_ns` 0: no start is due; `durable_grew_ns` 0: no byte yet.
+    `closing` is the earlier part of a recording that goes on in another file, as long as that part is being closed.
     """
 
     rules: Rules = Rules()
@@ -58,6 +59,8 @@ class MachineState:
     then: RecorderState = "READY"
     durable_bytes: int = 0
     durable_grew_ns: int = 0
+    closing: str = ""
+    closing_until_ns: int = 0
     pipeline_started: bool = False
     pipeline_up: bool = False
     sound_on: bool = False
@@ -148,17 +151,19 @@ class Alerted:
 
 @dataclass(frozen=True, slots=True)
 class WriterFault:
-    """The recording can no longer be kept on the disk."""
+    """The recording can no longer be kept on its disk. `next_id`: what it goes on as, where another disk is ready."""
 
     recording_id: str
     text: str
+    next_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DiskLow:
-    """The disk reached its floor: stop while sealing is still possible."""
+    """The disk reached its floor: stop while sealing is still possible. `next_id` as above."""
 
     recording_id: str
+    next_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +249,18 @@ class SealRecording:
 
 
 @dataclass(frozen=True, slots=True)
+class ContinueRecording:
+    """Go on at once in a new file on another disk, from what is not known to be on this one.
+
+    The file of `earlier_id` is sealed when its disk still takes that (`sealable`), else left for recovery.
+    """
+
+    earlier_id: str
+    recording_id: str
+    sealable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AbandonRecording:
     """Its writer did not answer in time: leave the file for recovery, which closes it as interrupted."""
 
@@ -306,5 +323,6 @@ class Exit:
 
 Effect = (
     RunSelfTest | RunRecovery | StartPipeline | KillPipeline | PausePipeline | OpenRecording | SealRecording
-    | AbandonRecording | WriteBookmark | WriteState | WriteGap | ClearPreroll | Journal | Reply | PlayTone | Exit
+    | ContinueRecording | AbandonRecording | WriteBookmark | WriteState | WriteGap | ClearPreroll | Journal | Reply
+    | PlayTone | Exit
 )

@@ -19,6 +19,7 @@ from firmware.messages import Answer, Command, Event, Fragment, StreamInfo
 from firmware.recorder import conditions, controls, lights, machine, reports
 from firmware.recorder import machine_types as t
 from firmware.recorder.chores import Chores
+from firmware.recorder.disk_watch import DiskWatch
 from firmware.recorder.effects import Effects
 from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
 from firmware.recorder.pipeline_keeper import PipelineKeeper
@@ -31,8 +32,6 @@ from hw.ports import Clock, Disk, LightName, PedalLost
 
 POLL_MS = 4
 TICK_NS = 50_000_000
-STALLED_NS = 2 * t.SECOND
-HUNG_NS = 20 * t.SECOND
 FEED_NS = t.SECOND
 UNEVIDENT_FEED_NS = 30 * t.SECOND
 GESTURES: dict[tuple[str, str], t.Gesture] = {
@@ -76,6 +75,7 @@ class RecorderProcess:
         )
         self._state = machine.initial(rules, self._clock.monotonic_ns())
         self._effects = Effects(cfg, parts, self._keeper, self._preroll, self._chores, self._note, self.post)
+        self._disks = DiskWatch(cfg, self._chores, self._effects)
         self._timing = controls.Timing(
             settle_ns=round(cfg.controls.debounce_s * 1e9), hold_ns=round(cfg.controls.hold_stop_s * 1e9),
             stuck_ns=round(cfg.controls.stuck_s * 1e9),
@@ -133,14 +133,15 @@ class RecorderProcess:
         for taken in self._keeper.poll():
             self._take(taken)
         while not self._inbox.empty():
-            self._feed(self._inbox.get())
+            self._feed(self._disks.with_next_id(self._inbox.get()))
         self._read_commands()
         if now - self._ticked_ns >= TICK_NS:
             self._ticked_ns = now
-            self._watch_disk(now)
+            for event in self._disks.look(now, self._state.alerts):
+                self._feed(event)
             self._look_at_conditions()
             self._feed(t.Tick())
-            self._reporter.health(self._state, self._keeper, self._chores.space()[0], self._preroll.span_ns)
+            self._reporter.health(self._state, self._keeper, self._disks.room, self._preroll.span_ns)
             self._feed_watchdog(now)
         self._show()
 
@@ -216,23 +217,15 @@ class RecorderProcess:
         self._answers.keep(answer)
         return answer
 
-    def _watch_disk(self, now: int) -> None:
-        session = self._effects.session
-        stalled_ns = session.busy_ns(now) if session else 0
-        if stalled_ns > HUNG_NS and session:
-            self._feed(t.WriterFault(session.recording_id, f"disk: no answer for {HUNG_NS // t.SECOND} s"))
-        self._feed(t.Alerted("disk-stalled", "the disk does not answer", cleared=stalled_ns <= STALLED_NS))
-
     def _look_at_conditions(self) -> None:
         self._feed(t.ConditionsChanged(self._unmet(self._clock.monotonic_ns())))
 
     def _unmet(self, now: int) -> tuple[str, ...]:
         cfg, keys = self._cfg, self._chores.keys
-        free, disk_problem = self._chores.space()
         return conditions.unmet(conditions.Snapshot(
-            consent=self._state.consent, disk_free_bytes=free, disk_problem=disk_problem,
+            consent=self._state.consent, disks=tuple(self._chores.looks()),
             floor_bytes=cfg.recorder.floor_bytes, reserve_bytes=cfg.recorder.reserve_bytes,
-            bytes_per_s=cfg.encode.bitrate_bps / 8,
+            reserve_hours=cfg.recorder.reserve_hours, bytes_per_s=self._effects.rate.bytes_per_s,
             recipient_roles=frozenset(recipient.role for recipient in keys.recipients),
             escrow_needed=cfg.recorder.escrow == "required", recipients_problem=keys.recipients_problem,
             pipeline_started=self._keeper.running, pipeline_problem=self._keeper.problem,
@@ -246,7 +239,9 @@ class RecorderProcess:
             self._parts.board.lights.show("ready", shown.ready)
             self._parts.board.lights.show("record", shown.record)
             self._shown = shown
-        self._reporter.state(self._state, machine.recording_evident(self._state, now), lights.describe(shown))
+        self._reporter.state(
+            self._state, machine.recording_evident(self._state, now), lights.describe(shown), self._disks.room.hours
+        )
 
     def _feed_watchdog(self, now: int) -> None:
         """The watchdog follows evidence too: a recording that stores nothing is not kept alive for ever."""
@@ -259,6 +254,7 @@ class RecorderProcess:
     def _end(self) -> None:
         self._watchdog.stopping()
         self._keeper.kill()
+        self._effects.close(timeout_s=2.0)
         self._chores.close()
         self._journal.close(timeout_s=3.0)
         self._server.close()

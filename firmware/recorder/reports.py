@@ -4,16 +4,25 @@ seconds. Decides nothing."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from firmware.config import Config
 from firmware.messages import Health, StateReport
-from firmware.recorder.conditions import hours_left
 from firmware.recorder.machine_types import MachineState
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from hw.ports import Clock
 
 LONGEST_SILENCE_S = 5.0
 BYTES_EVERY_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Free bytes on all usable targets, and the hours that they last at the present rate."""
+
+    free_bytes: int
+    hours: float
+    bytes_per_s: float
 
 
 class Reporter:
@@ -25,9 +34,10 @@ class Reporter:
         self._since = ("", 0.0)
         self._told_bytes = self._told_ns = self._health_ns = 0
 
-    def state(self, state: MachineState, evident: bool, light: str) -> None:
-        """Publish when anything a person could see changed."""
-        seen = (state.name, state.recording_id, state.fault, state.refusal, evident, light, state.consent.state)
+    def state(self, state: MachineState, evident: bool, light: str, hours_left: float) -> None:
+        """Publish when anything a person could see changed; of the hours left, a tenth."""
+        hours = round(hours_left, 1)
+        seen = (state.name, state.recording_id, state.fault, state.refusal, evident, light, state.consent.state, hours)
         now = self._clock.monotonic_ns()
         grown = state.durable_bytes != self._told_bytes and now - self._told_ns >= BYTES_EVERY_NS
         if seen == self._last and not grown:
@@ -38,23 +48,19 @@ class Reporter:
         self._publish(StateReport(
             state=state.name, since_unix_s=self._since[1], recording_id=state.recording_id, fault=state.fault,
             refusal=state.refusal, durable_bytes=state.durable_bytes, recording_evident=evident, light=light,
-            consent=state.consent.state,
+            consent=state.consent.state, hours_left=hours,
         ))
 
-    def health(
-        self, state: MachineState, keeper: PipelineKeeper, free_bytes: int | None, preroll_ns: int
-    ) -> None:
+    def health(self, state: MachineState, keeper: PipelineKeeper, room: Room, preroll_ns: int) -> None:
         """Publish when the interval has passed. Never rarer than every 5 s: a silent recorder counts as gone."""
         now = self._clock.monotonic_ns()
         if now - self._health_ns < min(self._cfg.mqtt.health_interval_s, LONGEST_SILENCE_S) * 1e9:
             return
         self._health_ns = now
-        progress, free = keeper.progress, free_bytes or 0
+        progress = keeper.progress
         self._publish(Health(
-            unix_s=self._clock.unix_s(), state=state.name, durable_bytes=state.durable_bytes, disk_free_bytes=free,
-            hours_left=round(
-                hours_left(free, self._cfg.recorder.floor_bytes, self._cfg.encode.bitrate_bps / 8), 2
-            ),
+            unix_s=self._clock.unix_s(), state=state.name, durable_bytes=state.durable_bytes,
+            disk_free_bytes=room.free_bytes, hours_left=round(room.hours, 2), disk_bytes_per_s=round(room.bytes_per_s),
             frames_out=progress.frames_out if progress else 0,
             frames_dropped=progress.frames_dropped if progress else 0,
             frames_blanked=progress.frames_blanked if progress else 0,

@@ -1,6 +1,7 @@
 """One recording being written, on a thread of its own: append, sync, tell how many bytes are durable. Decides nothing.
 
-A disk that hangs blocks this thread only. What it reports are state machine events, given to `report`.
+A disk that hangs blocks this thread only. What it reports are state machine events, given to `report`. What no sync has
+confirmed yet stays in memory, so that the recording can go on with it on another disk (`carry_over`).
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from firmware.errors import ScrubcamError
 from firmware.messages import Fragment, StreamInfo
 from firmware.recorder import machine_types as t
+from firmware.recorder.session_items import GapMark, Item, SealMark, playable_tail, size_of
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header
 from firmware.vault.keys import RecipientKey
@@ -25,22 +26,6 @@ QUEUE_BOUND_BYTES = 128 * 1024 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
 GAP_NS = 500_000_000
 LOOK_AT_SPACE_NS = 1_000_000_000
-OVERHEAD_BYTES = 256
-
-
-@dataclass(frozen=True, slots=True)
-class GapMark:
-    """The next fragment follows after a gap; the writer fills in from when to when."""
-
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Seal:
-    reason: str
-
-
-Item = Record | GapMark
 
 
 class Session:
@@ -66,9 +51,11 @@ class Session:
         self.durable_bytes = 0
         self._disk, self._header, self._recipients, self._device = disk, header, list(recipients), device
         self._floor_bytes, self._clock, self._report = floor_bytes, clock, report
-        self._queue: deque[Item | _Seal] = deque(first)
-        self._bound = queue_bound_bytes + sum(map(_size, self._queue))
-        self._bytes = sum(map(_size, self._queue))
+        self._queue: deque[Item | SealMark] = deque(first)
+        self._unconfirmed: list[Item] = []
+        self._tail: list[Item] = []
+        self._bound = queue_bound_bytes + sum(map(size_of, self._queue))
+        self._bytes = sum(map(size_of, self._queue))
         self._changed = threading.Condition()
         self._abandoned = False
         self._overflowed = False
@@ -86,10 +73,14 @@ class Session:
 
     # ---- the loop's side, never waits ------------------------------------------------------------
 
+    @property
+    def folder(self) -> str:
+        return os.path.dirname(self.path)
+
     def put(self, item: Item) -> None:
         """Queue one record. When the disk has been too slow for too long the recording is told to be at fault."""
         with self._changed:
-            size = _size(item)
+            size = size_of(item)
             if self._overflowed or self._bytes + size > self._bound:
                 if not self._overflowed:
                     self._overflowed = True
@@ -102,7 +93,7 @@ class Session:
     def seal(self, reason: str) -> None:
         """Write what is queued, end, sign; Sealed is reported, or WriterFault."""
         with self._changed:
-            self._queue.append(_Seal(reason))
+            self._queue.append(SealMark(reason))
             self._changed.notify()
 
     def abandon(self) -> None:
@@ -110,6 +101,16 @@ class Session:
         with self._changed:
             self._abandoned = True
             self._changed.notify()
+
+    def carry_over(self) -> list[Item]:
+        """What the recording goes on with in another file: all that no sync has confirmed in this one, and before it
+        the fragments from the last keyframe on, since a file begins with one."""
+        with self._changed:
+            waiting = [item for item in self._queue if not isinstance(item, SealMark)]
+            carried = [*self._tail, *self._unconfirmed, *waiting]
+            if self._overflowed:  # fragments are missing here: what follows begins with a keyframe, after a gap
+                carried += [GapMark("disk"), *playable_tail(carried)[:1]]
+            return carried
 
     def busy_ns(self, now_ns: int) -> int:
         """How long the operation under way has kept the disk; 0 when none is."""
@@ -143,7 +144,7 @@ class Session:
             while not self._turn():
                 pass
         except ScrubcamError as fault:
-            self._fail(f"{fault.code}: {fault.what}")
+            self._fail(f"{fault.code}: {fault.what}" + (f". Do: {fault.todo}" if fault.todo else ""))
         except Exception as error:  # whatever it is, a recording that is not written must be told
             self._fail(f"recording: {type(error).__name__} {error}")
         finally:
@@ -158,7 +159,9 @@ class Session:
         assert self._writer is not None
         pictures, before = False, self._writer.written_bytes
         for item in batch:
-            if isinstance(item, _Seal):
+            if self._given_up():
+                return True
+            if isinstance(item, SealMark):
                 self._busy()
                 total = self._writer.seal(item.reason)
                 self._idle()
@@ -171,23 +174,34 @@ class Session:
             total = self._writer.sync()
             self._idle()
             self.durable_bytes = total
+            self._confirmed()
             if pictures:
                 self._report(t.Durable(self.recording_id, total))
         self._look_at_space()
         return False
 
-    def _take(self) -> list[Item | _Seal]:
+    def _given_up(self) -> bool:
+        return self._abandoned
+
+    def _take(self) -> list[Item | SealMark]:
         """What is queued, up to a batch, so that a long pre-roll becomes durable step by step."""
-        batch: list[Item | _Seal] = []
+        batch: list[Item | SealMark] = []
         size = 0
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._abandoned, timeout=0.5)
             while self._queue and size < BATCH_BYTES:
                 item = self._queue.popleft()
-                size += _size(item)
+                size += size_of(item)
                 batch.append(item)
             self._bytes -= size
+            self._unconfirmed += [item for item in batch if not isinstance(item, SealMark)]
         return batch
+
+    def _confirmed(self) -> None:
+        """Everything taken from the queue is on the disk: forget it, but for what another file would begin with."""
+        with self._changed:
+            self._tail = playable_tail([*self._tail, *self._unconfirmed])
+            self._unconfirmed = []
 
     def _write(self, item: Item) -> bool:
         """Append one item; True when pictures were appended."""
@@ -236,15 +250,12 @@ class Session:
             self._report(t.DiskLow(self.recording_id))
 
     def _fail(self, text: str) -> None:
-        """Tell; and once more when asked to seal, since what is broken cannot be sealed here."""
+        """Tell; and once more when asked to seal, since what is broken cannot be sealed here. What is queued stays, for
+        another disk."""
         self._idle()
-        with self._changed:
-            self._overflowed = True  # nothing more is taken, so that what is queued next is the order to seal
-            self._queue.clear()
-            self._bytes = 0
         self._report(t.WriterFault(self.recording_id, text))
         with self._changed:
-            self._changed.wait_for(lambda: self._abandoned or bool(self._queue))
+            self._changed.wait_for(lambda: self._abandoned or any(isinstance(item, SealMark) for item in self._queue))
             abandoned = self._abandoned
         if not abandoned:
             self._report(t.WriterFault(self.recording_id, text))
@@ -254,10 +265,3 @@ class Session:
 
     def _idle(self) -> None:
         self._busy_since_ns = 0
-
-
-def _size(item: Item | _Seal) -> int:
-    """Bytes an item holds in memory, near enough for a bound."""
-    if isinstance(item, Fragment):
-        return len(item.data) + 48 * len(item.verdicts) + OVERHEAD_BYTES
-    return OVERHEAD_BYTES
