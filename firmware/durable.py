@@ -10,7 +10,7 @@ import errno
 import io
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from hw.disk import disk_fault
@@ -44,12 +44,15 @@ def write_durably(path: str, data: bytes, *, mode: int = 0o600, exclusive: bool 
 
 
 @contextlib.contextmanager
-def new_file(path: str, *, mode: int = 0o600, exclusive: bool = False) -> Iterator[BinaryIO]:
+def new_file(
+    path: str, *, mode: int = 0o600, exclusive: bool = False, check: Callable[[str], None] | None = None
+) -> Iterator[BinaryIO]:
     """A file to write into, of any size, that gets its name, whole and durable, when the block ends without an error.
 
     It is seekable, and written under a temporary name in the same folder. With `exclusive`, an existing file is never
     replaced: FileExistsError. Raises DiskFault for every other failure of the disk (any OSError in the block counts as
-    one); what else the block raises goes through. After an error nothing is left of it.
+    one); what else the block raises goes through. After an error nothing is left of it. `check` is given the path of the
+    synced file before that has its name, and may raise to refuse it.
     """
     folder, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
@@ -67,6 +70,8 @@ def new_file(path: str, *, mode: int = 0o600, exclusive: bool = False) -> Iterat
             _files.fsync(handle)
         finally:
             _files.close(handle)
+        if check is not None:
+            check(temporary)
         _put_in_place(temporary, path, exclusive)
         _files.sync_directory(folder)
     except BaseException as error:
@@ -101,7 +106,9 @@ def remove_durably(path: str) -> None:
 
 
 def wipe_durably(path: str) -> None:
-    """Overwrite a small file with zeros on the disk, then delete it; one that is gone is no error. Raises DiskFault.
+    """Overwrite a small file on the disk, with random bytes and then with zeros, and delete it. Raises DiskFault.
+
+    One that is gone is no error, so it can be run again wherever power went.
 
     When this returns no power cut brings back the name. A disk that writes elsewhere (flash, a journal of data) may
     keep the old content in places that no program can read through it.
@@ -114,8 +121,10 @@ def wipe_durably(path: str) -> None:
         raise disk_fault(error, path, "wiping") from error
     else:
         try:
-            _write_at(handle, bytes(os.fstat(handle).st_size), 0)
-            _files.fsync(handle)
+            size = os.fstat(handle).st_size
+            for content in (secrets.token_bytes(size), bytes(size)):
+                _write_at(handle, content, 0)
+                _files.fsync(handle)
         except OSError as error:
             raise disk_fault(error, path, "wiping") from error
         finally:
@@ -148,6 +157,18 @@ def cut_and_append(handle: int, size: int, tail: bytes) -> None:
         _files.fsync(handle)
     _write_at(handle, tail, size)
     _files.fsync(handle)
+
+
+def append_behind(path: str, size: int, tail: bytes) -> None:
+    """Put `tail` behind the first `size` bytes of a file, durably; what else stood there goes. Raises DiskFault."""
+    try:
+        handle = _files.open(path, os.O_RDWR)
+        try:
+            cut_and_append(handle, size, tail)
+        finally:
+            _files.close(handle)
+    except OSError as error:
+        raise disk_fault(error, path, "writing") from error
 
 
 class _Positioned(io.RawIOBase):

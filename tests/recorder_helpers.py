@@ -28,6 +28,8 @@ from firmware.messages import (
     Verb,
 )
 from firmware.vault.keys import PrivateKey, new_archive_key
+from firmware.vault.keystore import Keystore
+from firmware.vault.reader import Recording
 from hw.sim.board_wire import BoardRemote
 
 CONSENT = Consent(state="given", video=True, audio=False, by="Dr. A", evidence="form 7", purpose="teaching")
@@ -215,6 +217,10 @@ class Unit:
 
     def key(self) -> PrivateKey:
         return PrivateKey.load(str(self.root / "archive.key"))
+
+    def open(self, path: Path | None = None) -> Recording:
+        """A recording with this unit's keystore; the first when none is named."""
+        return Recording.open(str(path or self.recordings()[0]), Keystore.of_device(str(self.root / "state")))
 
     def _forget(self) -> None:
         self.process = None

@@ -15,7 +15,6 @@ import pytest
 
 from firmware import config
 from firmware.messages import Configure, Consent, Finished, Fragment, StreamInfo
-from firmware.vault.reader import Recording
 from firmware.vault.records import Bookmark, Gap, Note, StateChange
 from hw.sim.scene import SceneSource
 from hw.sim.scene_script import write_script
@@ -153,7 +152,7 @@ def _only_the_film(unit: Unit, secrets: list[bytes]) -> None:
     """Opened with the archive key, the recording holds no picture beside the encoded fragments."""
     (path,) = unit.recordings()
     known = (Bookmark, StateChange, Gap, Note, Consent, StreamInfo, Fragment)
-    with Recording.open(str(path)) as recording:
+    with unit.open(path) as recording:
         kept = [stored.record for stored in recording.records(unit.key())]
     assert any(v.kind == "masked" for r in kept if isinstance(r, Fragment) for v in r.verdicts)
     for record in kept:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from firmware.vault.keystore import Keystore
+from firmware.vault.reader import Recording
+
 SCENE = "scene://?width=640&height=360&rate=15&seed=3&seconds=2&paced=0&sound=0"
 
 
@@ -118,13 +121,21 @@ def test_a_damaged_file_is_named_and_what_is_before_the_damage_can_be_exported(d
     assert 0 < len(frame_times(tmp_path / "a.mp4")) < 60
 
 
-def test_a_cut_off_file_is_intact_but_never_closed(desk: Path, tmp_path: Path) -> None:
+def test_a_cut_off_copy_is_intact_but_never_closed_and_has_lost_its_keys(desk: Path, tmp_path: Path) -> None:
     content = (desk / "sealed.scrub").read_bytes()
     cut = tmp_path / "cut.scrub"
     cut.write_bytes(content[: len(content) // 2])
     assert "never closed" in scrubcam("verify", cut, home=desk, code=16).stderr
-    scrubcam("export", cut, "--key", desk / "archive.key", "-o", tmp_path / "cut.mp4", home=desk)
+    words = ("export", cut, "--key", desk / "archive.key", "-o", tmp_path / "cut.mp4")
+    assert "--keystore" in scrubcam(*words, home=desk, code=9).stderr
+    Keystore(str(tmp_path / "keystore")).put(*envelope_of(desk / "sealed.scrub"))
+    scrubcam(*words, "--keystore", tmp_path / "keystore", home=desk)
     assert 0 < len(frame_times(tmp_path / "cut.mp4")) < 60
+
+
+def envelope_of(sealed: Path) -> tuple[str, bytes]:
+    with Recording.open(str(sealed)) as recording:
+        return recording.header.recording_id, recording.key_envelope()
 
 
 def test_what_is_not_a_recording_is_said_to_be_none(desk: Path, tmp_path: Path) -> None:

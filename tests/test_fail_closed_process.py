@@ -11,7 +11,6 @@ import pytest
 from firmware import config
 from firmware.messages import Failed, Finished, StreamInfo
 from firmware.pipeline.detect.models import locked
-from firmware.vault.reader import Recording
 from firmware.vault.records import Gap, StateChange
 from tests.detect_helpers import MODELS_DIR
 from tests.pipeline_helpers import Heard, make_clip, run_pipeline
@@ -243,7 +242,7 @@ def test_a_camera_that_changes_its_size_is_a_marked_gap_and_the_recording_goes_o
         listener.event("sealed")
         assert unit.stop() == 0
         (path,) = unit.recordings()
-        with Recording.open(str(path)) as recording:
+        with unit.open(path) as recording:
             assert recording.verify().ok
             records = [stored.record for stored in recording.records(unit.key())]
     finally:

@@ -22,7 +22,6 @@ import pytest
 from firmware.export.mp4 import export_mp4
 from firmware.messages import Fragment
 from firmware.paths import default_models_dir
-from firmware.vault.reader import Recording
 from firmware.vault.records import Gap
 from hw.ports import EndOfStream
 from hw.sim.scene import SceneSource
@@ -54,7 +53,7 @@ def lent(unit: Unit) -> Iterator[Unit]:
 
 
 def records(unit: Unit, path: Path) -> list[object]:
-    with Recording.open(str(path)) as recording:
+    with unit.open(path) as recording:
         return [stored.record for stored in recording.records(unit.key())]
 
 
@@ -92,7 +91,7 @@ def test_killing_the_pipeline_leaves_a_marked_gap_and_nothing_else(unit: Unit) -
     assert unit.stop() == 0
 
     (path,) = unit.recordings()
-    with Recording.open(str(path)) as recording:
+    with unit.open(path) as recording:
         assert recording.verify().ok
     kept = records(unit, path)
     (gap,) = [record for record in kept if isinstance(record, Gap)]
@@ -131,7 +130,7 @@ def test_killing_the_recorder_loses_at_most_the_last_moment(unit: Unit) -> None:
         assert listener.event("recovered", count=round_ + 1).fields["outcome"] == "closed"
         assert not runs(pipeline), "the pipeline outlived its recorder"
         assert unit.stop() == 0
-        with Recording.open(str(new[0])) as recording:
+        with unit.open(new[0]) as recording:
             report = recording.verify()
         assert report.ok, report
         assert report.state == "interrupted"
@@ -210,5 +209,5 @@ def files_open_for_writing(pid: int) -> list[Path]:
 
 def records_unfinished(unit: Unit) -> list[object]:
     """What an unclosed file holds, as far as it is whole."""
-    with Recording.open(str(unit.recordings()[0])) as recording:
+    with unit.open() as recording:
         return [stored.record for stored in recording.records(unit.key(), tolerant=True)]

@@ -10,7 +10,6 @@ import pytest
 
 from firmware.messages import Consent, Fragment, StreamInfo
 from firmware.paths import default_models_dir
-from firmware.vault.reader import Recording
 from firmware.vault.records import Bookmark, StateChange
 from tests.recorder_helpers import CONSENT, Unit, children_of, runs, until
 
@@ -56,7 +55,7 @@ def test_pedal_to_sealed_file(unit: Unit) -> None:
     assert not _codes(listener) & {"pedal", "pedal-stuck", "journal", "pause-broken"}, _codes(listener)
 
     (path,) = unit.recordings()
-    with Recording.open(str(path)) as recording:
+    with unit.open(path) as recording:
         report_ = recording.verify()
         assert report_.ok, report_
         records = [stored.record for stored in recording.records(unit.key())]
@@ -109,7 +108,7 @@ def test_nothing_seen_during_a_pause_is_kept_in_the_clear(tmp_path: Path) -> Non
         if unit.process is not None:
             unit.kill9()
     assert "pipeline-down" not in listener.kinds()
-    with Recording.open(str(unit.recordings()[0])) as recording:
+    with unit.open() as recording:
         verdicts = [v for fragment in recording.fragments(unit.key()) for v in fragment.verdicts]
     shown = [v.pts_ns for v in verdicts if v.kind != "blanked"]
     assert [pts for pts in shown if pts < paused_ns], "nothing was shown before the pause"
@@ -140,7 +139,7 @@ def test_the_light_follows_the_disk_not_the_state(unit: Unit) -> None:
     unit.light("record", "on")
     assert listener.ask("stop").ok
     listener.event("sealed")
-    with Recording.open(str(unit.recordings()[0])) as recording:
+    with unit.open() as recording:
         assert recording.verify().ok
     assert unit.stop() == 0
 
@@ -161,7 +160,7 @@ def test_a_failing_disk_is_a_fault_and_the_file_is_closed(unit: Unit) -> None:
     listener.state("READY")
     recovered = listener.event("recovered")
     assert recovered.fields["outcome"] == "closed"
-    with Recording.open(str(unit.recordings()[0])) as recording:
+    with unit.open() as recording:
         assert recording.verify().ok
     assert unit.stop() == 0
 
@@ -182,7 +181,7 @@ def test_a_full_disk_ends_the_recording_with_a_whole_file(unit: Unit) -> None:
     if listener.states[-1].state == "FAULT":
         unit.board("tap pedal 0.1")
     listener.state("READY")
-    with Recording.open(str(unit.recordings()[0])) as recording:
+    with unit.open() as recording:
         assert recording.verify().ok
     assert unit.stop() == 0
 
@@ -203,7 +202,7 @@ def test_sound_is_recorded_only_with_consent_to_it(unit: Unit) -> None:
     assert unit.stop() == 0
     codecs = {}
     for path in unit.recordings():
-        with Recording.open(str(path)) as recording:
+        with unit.open(path) as recording:
             assert recording.verify().ok
             streams = [r.record for r in recording.records(unit.key()) if isinstance(r.record, StreamInfo)]
             codecs[recording.header.consent.audio] = [stream.sound_codec for stream in streams]
@@ -233,7 +232,7 @@ def test_a_stop_of_the_process_seals_first(unit: Unit) -> None:
     assert len(pipelines) == 1
     assert unit.stop() == 0
     assert not runs(pipelines[0])
-    with Recording.open(str(unit.recordings()[0])) as recording:
+    with unit.open() as recording:
         report = recording.verify()
         assert report.ok
         assert report.state == "sealed"

@@ -19,6 +19,7 @@ from firmware.recorder.session_items import GapMark, Item, playable_tail
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header, new_recording_id
 from firmware.vault.keys import PrivateKey, RecipientKey
+from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from firmware.vault.records import Bookmark, Gap
 from firmware.vault.recover import recover
@@ -44,11 +45,13 @@ class Bench:
         self.disk = SimDisk()
         self.reports: queue.Queue[t.MachineEvent] = queue.Queue()
         self.path = folder / "r.scrub"
+        self.keystore = Keystore(str(folder / "keystore"))
         header = Header(recording_id=new_recording_id(), device_name="d", created_unix_s=1.0, created_monotonic_ns=1,
                         software="s", consent=Consent(state="given", video=True))
         self.session = Session(
-            self.disk, str(self.path), header, [RecipientKey("archive", KEY.public)], DEVICE,
-            floor_bytes=more.get("floor_bytes", 0), clock=SystemClock(), report=self.reports.put, first=first,
+            self.disk, str(self.path), header, [RecipientKey("archive", KEY.public)], DEVICE, self.keystore,
+            floor_bytes=more.get("floor_bytes", 0),
+            clock=SystemClock(), report=self.reports.put, first=first,
             queue_bound_bytes=more.get("queue_bound_bytes", 10**7),
         )
 
@@ -61,7 +64,7 @@ class Bench:
     def sealed(self) -> list[object]:
         self.session.seal("stopped")
         self.report(t.Sealed)
-        with Recording.open(str(self.path)) as recording:
+        with Recording.open(str(self.path), self.keystore) as recording:
             assert recording.verify().ok
             return [stored.record for stored in recording.records(KEY)]
 
@@ -143,7 +146,7 @@ def test_a_failing_disk_is_told_and_the_file_recovers(tmp_path: Path, trouble: s
     assert bench.session.join(10)
     bench.disk.recover()
     assert recover(str(bench.path), DEVICE).outcome == "closed"
-    with Recording.open(str(bench.path)) as recording:
+    with Recording.open(str(bench.path), bench.keystore) as recording:
         assert recording.verify().ok
         assert sum(1 for _ in recording.fragments(KEY)) >= 1
 

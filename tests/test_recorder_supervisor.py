@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from firmware.vault.reader import Recording
 from tests.recorder_helpers import CONSENT, Unit, children_of, runs, until
 
 RUN = "import sys; from firmware.recorder.supervisor import run; sys.exit(run(sys.argv[1]))"
@@ -78,7 +77,7 @@ def test_a_stop_seals_and_ends_everything(unit: Supervised) -> None:
     assert "no agent is started" in said
     assert "Traceback" not in said
     assert not runs(recorder)
-    with Recording.open(str(unit.recordings()[0])) as recording:
+    with unit.open() as recording:
         assert recording.verify().state == "sealed"
 
 

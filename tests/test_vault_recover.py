@@ -21,22 +21,35 @@ from firmware.errors import DiskFault, KeyFault
 from firmware.messages import Fragment
 from firmware.vault.format import RecordType
 from firmware.vault.keys import DeviceKey, PrivateKey
-from firmware.vault.reader import Recording
 from firmware.vault.recover import recover, recover_all
 from firmware.vault.writer import RecordingWriter
 from hw.disk import OsDisk
 from hw.sim.disk import SimDisk
-from tests.vault_helpers import archive, device, fragment, header, header_end, read, seal, spans, write
+from tests.vault_helpers import (
+    archive,
+    device,
+    fragment,
+    header,
+    header_end,
+    keystore,
+    names,
+    opened,
+    read,
+    seal,
+    spans,
+    to,
+    write,
+)
 
 
 def writer_on(disk: SimDisk | OsDisk, folder: Path | str, others: int = 0) -> RecordingWriter:
     path = os.path.join(str(folder), "r.scrub")
-    recipients = [archive().public, *(PrivateKey.generate().public for _ in range(others))]
-    return RecordingWriter.create(disk, path, header("r"), recipients, device())
+    recipients = to(archive(), *(PrivateKey.generate() for _ in range(others)))
+    return RecordingWriter.create(disk, path, header("r"), recipients, device(), keystore(folder))
 
 
 def fragments_of(path: str) -> list[Fragment]:
-    with Recording.open(path) as recording:
+    with opened(path) as recording:
         return list(recording.fragments(archive()))
 
 
@@ -66,13 +79,13 @@ def test_a_power_cut_at_any_moment_keeps_all_that_was_synced(
         assert len(before) >= covered
         recovery = recover(writer.path, device())
         assert recovery.outcome == "closed"
-        with Recording.open(writer.path) as recording:
+        with opened(writer.path) as recording:
             report = recording.verify(trusted={device().fingerprint})
             assert report.ok
             assert report.state == "interrupted"
-        opened = fragments_of(writer.path)
-        assert opened == written[: len(opened)]
-        assert len(opened) >= durable
+        kept = fragments_of(writer.path)
+        assert kept == written[: len(kept)]
+        assert len(kept) >= durable
         assert read(writer.path).startswith(before[:covered])
         if recovery.set_aside:
             assert before.endswith(read(recovery.set_aside))
@@ -106,7 +119,7 @@ def test_a_power_cut_while_the_recording_is_created(tmp_path: Path, seed: int) -
     assert failed
     outcome = recover(str(path), device()).outcome
     assert outcome in ("unstarted", "closed")
-    left = sorted(p.name for p in tmp_path.iterdir())
+    left = names(tmp_path)
     assert left == (["r.scrub"] if outcome == "closed" else ["r.scrub.unstarted"])
 
 
@@ -210,7 +223,7 @@ def test_a_read_only_disk_refuses_the_start_by_name(tmp_path: Path) -> None:
     disk.read_only()
     with pytest.raises(DiskFault, match="read-only"):
         writer_on(disk, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == []
 
 
 def test_the_disk_is_driven_from_another_process_by_its_control_file(tmp_path: Path) -> None:
@@ -241,7 +254,7 @@ def test_recovery_killed_at_any_byte_is_finished_by_the_next(tmp_path: Path) -> 
     for size in range(len(whole), len(closed)):
         write(path, closed[:size])
         assert recover(path, device(), unix_s=lambda: 5.0).outcome == "closed"
-        with Recording.open(path) as recording:
+        with opened(path) as recording:
             assert recording.verify().state == "interrupted"
         assert fragments_of(path) == [fragment(0), fragment(1)]
 
@@ -255,7 +268,7 @@ def test_damage_in_bytes_that_were_safe_is_left_exactly_as_it_is(tmp_path: Path)
     recovery = recover(path, device())
     assert recovery.outcome == "damaged"
     assert read(path) == bytes(data)
-    assert sorted(os.listdir(tmp_path)) == ["abcdefgh.scrub"]
+    assert names(tmp_path) == ["abcdefgh.scrub"]
 
 
 def test_whole_records_behind_a_torn_place_are_kept_aside(tmp_path: Path) -> None:
@@ -286,7 +299,7 @@ def test_records_signed_only_by_recovery_are_counted(tmp_path: Path) -> None:
     writer.append(fragment(2))
     writer.abandon()
     recover(writer.path, device())
-    with Recording.open(writer.path) as recording:
+    with opened(writer.path) as recording:
         report = recording.verify()
     assert report.ok
     assert report.late_signed_records == 2
@@ -320,7 +333,7 @@ def test_kill_9_of_the_writing_process_loses_nothing_it_wrote(tmp_path: Path) ->
     process.kill()
     process.wait(10)
     process.stdout.close()
-    with Recording.open(path) as recording:
+    with opened(path) as recording:
         report = recording.verify()
         assert report.fragments > said
         assert report.intact
@@ -469,5 +482,5 @@ def test_a_header_alone_is_closed_too(tmp_path: Path) -> None:
     data = read(seal(str(tmp_path)))
     path = write(str(tmp_path / "only.scrub"), data[: header_end(data)])
     assert recover(path, device()).records == 1
-    with Recording.open(path) as recording:
+    with opened(path) as recording:
         assert recording.verify().ok

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -19,13 +20,26 @@ from hypothesis import strategies as st
 
 from firmware.errors import DiskFault, KeyFault
 from firmware.messages import Fragment, StreamInfo, Verdict
-from firmware.vault.format import MAX_PAYLOAD_BYTES, RecordType, is_recording_id, new_recording_id, wrap_info
+from firmware.vault.format import MAX_PAYLOAD_BYTES, Recipient, RecordType, is_recording_id, new_recording_id, wrap_info
 from firmware.vault.keys import PrivateKey
-from firmware.vault.reader import Recording
+from firmware.vault.keystore import Keystore
 from firmware.vault.records import Bookmark, Gap, Note, Record, StateChange
 from firmware.vault.writer import SIGN_EVERY_RECORDS, RecordingWriter
 from hw.disk import OsDisk
-from tests.vault_helpers import archive, device, fragment, header, header_end, read, seal, some_records, spans
+from tests.vault_helpers import (
+    archive,
+    device,
+    fragment,
+    header,
+    header_end,
+    keystore,
+    opened,
+    read,
+    seal,
+    some_records,
+    spans,
+    to,
+)
 
 TIMES = st.integers(0, 2**63 - 1)
 WORDS = st.text(max_size=30)
@@ -49,21 +63,21 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
 def test_everything_comes_back_in_order(records: list[Record], sync_every: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = seal(folder, records, sync_every=sync_every)
-        with Recording.open(path) as recording:
+        with opened(path) as recording:
             report = recording.verify()
             assert report.ok
             assert report.complete
             assert report.first_problem is None
             assert report.fragments == sum(isinstance(r, Fragment) for r in records)
             assert report.signed_records == report.records
-            opened = [stored.record for stored in recording.records(archive())]
-            assert opened == [header().consent, *records]
+            kept = [stored.record for stored in recording.records(archive())]
+            assert kept == [header().consent, *records]
             assert list(recording.fragments(archive())) == [r for r in records if isinstance(r, Fragment)]
 
 
 def test_info_tells_without_a_key_what_is_in_it(tmp_path: Path) -> None:
     path = seal(str(tmp_path))
-    with Recording.open(path) as recording:
+    with opened(path) as recording:
         info = recording.info()
     assert (info.state, info.fragments, info.frames) == ("sealed", 6, 18)
     assert (info.clean, info.masked, info.blanked, info.regions) == (6, 6, 6, 12)
@@ -82,7 +96,8 @@ def test_no_content_and_no_name_lies_in_clear(tmp_path: Path) -> None:
     marker = b"PLANTED-PICTURE-MARKER"
     path = seal(str(tmp_path), [*some_records(2), fragment(2, marker * 500)])
     data = read(path)
-    for secret in (marker, b"Secretperson", b"form 77", b"teaching", b"the moment", b"a word", b"privacy", b"init"):
+    for secret in (marker, b"Secretperson", b"form 77", b"teaching", b"the moment", b"a word", b"privacy", b"init",
+                   b"lecture hall", b"of the clinic", b"4711"):
         assert secret not in data
 
 
@@ -90,8 +105,12 @@ def test_files_are_private_and_never_overwritten(tmp_path: Path) -> None:
     path = seal(str(tmp_path))
     before = read(path)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-    with pytest.raises(DiskFault, match="exists already"):
+    with pytest.raises(KeyFault, match="holds or held keys"):
         seal(str(tmp_path))
+    other = Keystore(str(tmp_path / "other"))
+    with pytest.raises(DiskFault, match="exists already"):
+        RecordingWriter.create(OsDisk(), path, header(), to(), device(), other)
+    assert other.ids() == [], "keys that open nothing are not kept"
     assert read(path) == before
 
 
@@ -107,11 +126,10 @@ def test_two_recordings_of_the_same_thing_share_no_ciphertext(tmp_path: Path) ->
 def test_every_recipient_opens_it_and_nobody_else(tmp_path: Path) -> None:
     first, second, stranger = PrivateKey.generate(), PrivateKey.generate(), PrivateKey.generate()
     path = str(tmp_path / "r.scrub")
-    keys = [first.public, second.public, first.public]
-    writer = RecordingWriter.create(OsDisk(), path, header(), keys, device())
+    writer = RecordingWriter.create(OsDisk(), path, header(), to(first, second, first), device(), keystore(tmp_path))
     writer.append(fragment(0))
     writer.seal("stopped")
-    with Recording.open(path) as recording:
+    with opened(path) as recording:
         assert len(recording.header.recipients) == 2
         assert list(recording.fragments(first)) == list(recording.fragments(second)) == [fragment(0)]
         with pytest.raises(KeyFault) as caught:
@@ -122,19 +140,19 @@ def test_every_recipient_opens_it_and_nobody_else(tmp_path: Path) -> None:
 
 def test_no_recipient_no_recording(tmp_path: Path) -> None:
     with pytest.raises(KeyFault, match="nobody could open"):
-        RecordingWriter.create(OsDisk(), str(tmp_path / "r.scrub"), header(), [], device())
+        RecordingWriter.create(OsDisk(), str(tmp_path / "r.scrub"), header(), [], device(), keystore(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_records_and_time_between_signatures_are_bounded_without_any_sync(tmp_path: Path) -> None:
     path = str(tmp_path / "r.scrub")
-    writer = RecordingWriter.create(OsDisk(), path, header(), [archive().public], device())
+    writer = RecordingWriter.create(OsDisk(), path, header(), to(), device(), keystore(tmp_path))
     for number in range(40):
         writer.append(fragment(number))
     for moment in range(100):
         writer.append(Bookmark(moment, 0.0))
     writer.abandon()
-    unsigned, media_ns = 0, 0
+    unsigned = media_ns = 0
     for kind, _, _ in spans(read(path)):
         unsigned = 0 if kind == RecordType.SIGNATURE else unsigned + 1
         media_ns = 0 if kind == RecordType.SIGNATURE else media_ns + (250_000_000 if kind == RecordType.FRAGMENT else 0)
@@ -143,7 +161,7 @@ def test_records_and_time_between_signatures_are_bounded_without_any_sync(tmp_pa
 
 
 def test_a_sealed_writer_takes_nothing_and_has_no_key(tmp_path: Path) -> None:
-    writer = RecordingWriter.create(OsDisk(), str(tmp_path / "r.scrub"), header(), [archive().public], device())
+    writer = RecordingWriter.create(OsDisk(), str(tmp_path / "r.scrub"), header(), to(), device(), keystore(tmp_path))
     writer.append(fragment(0))
     durable = writer.seal("stopped")
     assert durable == writer.durable_bytes == os.path.getsize(writer.path)
@@ -157,12 +175,12 @@ def test_a_sealed_writer_takes_nothing_and_has_no_key(tmp_path: Path) -> None:
 
 
 def test_a_fragment_larger_than_the_format_allows_is_refused_and_harms_nothing(tmp_path: Path) -> None:
-    writer = RecordingWriter.create(OsDisk(), str(tmp_path / "r.scrub"), header(), [archive().public], device())
+    writer = RecordingWriter.create(OsDisk(), str(tmp_path / "r.scrub"), header(), to(), device(), keystore(tmp_path))
     with pytest.raises(ValueError, match="larger than the format"):
         writer.append(fragment(0, bytes(MAX_PAYLOAD_BYTES)))
     writer.append(fragment(1))
     writer.seal("stopped")
-    with Recording.open(writer.path) as recording:
+    with opened(writer.path) as recording:
         assert list(recording.fragments(archive())) == [fragment(1)]
 
 
@@ -171,12 +189,12 @@ def test_openssl_accepts_the_header_and_end_signatures(tmp_path: Path) -> None:
     data = read(seal(str(tmp_path)))
     end_of_header = header_end(data)
     body, signature = data[: end_of_header - 64], data[end_of_header - 64 : end_of_header]
-    _check_with_openssl(tmp_path, b"scrubcam header v1\0" + body, signature)
+    _check_with_openssl(tmp_path, b"scrubcam header v2\0" + body, signature)
     kind, start, end = list(spans(data))[-1]
     assert kind == RecordType.END
     assert end == len(data)
     chain, head, signature = data[start - 32 : start], data[start : end - 96], data[end - 96 : end - 32]
-    _check_with_openssl(tmp_path, b"scrubcam signature v1\0" + chain + head, signature)
+    _check_with_openssl(tmp_path, b"scrubcam signature v2\0" + chain + head, signature)
 
 
 def _check_with_openssl(folder: Path, message: bytes, signature: bytes) -> None:
@@ -195,9 +213,12 @@ def test_a_stranger_can_read_it_from_the_specification_alone(tmp_path: Path) -> 
     data = read(seal(str(tmp_path)))
     at = header_end(data)
     head = json.loads(data[16 : at - 64])
-    with Recording.open(str(tmp_path / "abcdefgh.scrub")) as recording:
-        key = archive().unwrap(recording.header.recipients, wrap_info(head["recording_id"], device().public))
-    chain = hashlib.sha256(b"scrubcam chain v1\0" + data[:at]).digest()
+    envelope = (tmp_path / "keystore" / "abcdefgh.keys").read_bytes()
+    assert hashlib.sha256(envelope).hexdigest() == head["key_envelope_sha256"]
+    wrapped = [Recipient(one["kem"], one["key_id"], base64.b64decode(one["wrapped"]))
+               for one in json.loads(envelope)["recipients"]]
+    key = archive().unwrap(wrapped, wrap_info(head["recording_id"], device().public))
+    chain = hashlib.sha256(b"scrubcam chain v2\0" + data[:at]).digest()
     pictures = []
     number = 0
     while at < len(data):

@@ -135,7 +135,7 @@ def test_each_use_of_a_field_zone_is_an_event_for_the_fleet(tmp_path: Path) -> N
     ]
     assert events[0].fields == {"profile": "ent", "zones": "fear",
                                 "text": "not de-identified: field zone fear (ent)"}
-    with Recording.open(str(unit.recordings()[0])) as recording:
+    with unit.open() as recording:
         assert recording.info().statement == events[0].fields["text"]
 
 

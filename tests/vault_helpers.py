@@ -8,14 +8,21 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from firmware.messages import Consent, Fragment, StreamInfo, Verdict
-from firmware.vault.format import FRAME, PREAMBLE, SIGNATURE_BYTES, Header
-from firmware.vault.keys import DeviceKey, PrivateKey
+from firmware.vault.format import FRAME, PREAMBLE, SIGNATURE_BYTES, ClockInfo, Header
+from firmware.vault.keys import DeviceKey, PrivateKey, RecipientKey
+from firmware.vault.keystore import Keystore
+from firmware.vault.reader import Recording
 from firmware.vault.records import Bookmark, Gap, Note, Record, StateChange
 from firmware.vault.writer import RecordingWriter, recording_path
 from hw.disk import OsDisk
 from hw.ports import Disk
 
 QUARTER_NS = 250_000_000
+CONSENT = Consent(
+    state="given", video=True, audio=True, by="Dr. Secretperson", evidence="form 77", purpose="teaching",
+    purpose_class="education", audience="students in lecture hall 2", destination="archive of the clinic",
+    retention_days=3650, medical_record=True, patient_ref="case-4711-0815",
+)
 
 
 @functools.cache
@@ -28,11 +35,31 @@ def archive() -> PrivateKey:
     return PrivateKey.generate()
 
 
+def to(*keys: PrivateKey) -> list[RecipientKey]:
+    """Recipients for the writer; the usual archive when none is given."""
+    return [RecipientKey("archive", key.public) for key in keys or (archive(),)]
+
+
+def keystore(folder: str | os.PathLike[str]) -> Keystore:
+    """The keystore of the recordings in `folder`."""
+    return Keystore(os.path.join(str(folder), "keystore"))
+
+
+def opened(path: str | os.PathLike[str]) -> Recording:
+    """A recording that `seal` made, or a changed copy of it in the same folder."""
+    return Recording.open(str(path), keystore(os.path.dirname(str(path))))
+
+
+def names(folder: str | os.PathLike[str]) -> list[str]:
+    """What is in a folder beside its keystore."""
+    return sorted(name for name in os.listdir(folder) if name != "keystore")
+
+
 def header(recording_id: str = "abcdefgh") -> Header:
     return Header(
         recording_id=recording_id, device_name="or-1", created_unix_s=1_790_000_000.5, created_monotonic_ns=7,
-        software="scrubcam 0.1", consent=Consent("given", True, True, "Dr. Secretperson", "form 77", "teaching"),
-        settings={"codec": "h264", "bitrate_bps": 12_000_000},
+        software="scrubcam 0.1", consent=CONSENT,
+        clock=ClockInfo("ntp", True, 3600), settings={"codec": "h264", "bitrate_bps": 12_000_000},
     )
 
 
@@ -64,7 +91,11 @@ def seal(
 ) -> str:
     """Write a whole recording (or leave it open, synced) and return its path."""
     path = recording_path(folder, recording_id)
-    writer = RecordingWriter.create(disk or OsDisk(), path, header(recording_id), [archive().public], by or device())
+    if not os.path.lexists(path):
+        keystore(folder).destroy(recording_id)
+    writer = RecordingWriter.create(
+        disk or OsDisk(), path, header(recording_id), to(), by or device(), keystore(folder)
+    )
     for count, record in enumerate(some_records() if records is None else records, 1):
         writer.append(record)
         if count % sync_every == 0:

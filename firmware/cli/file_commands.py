@@ -14,6 +14,7 @@ from rich.table import Table
 from firmware.cli.console import err, human_bytes, human_time, out
 from firmware.errors import ConfigError, DamagedRecording, InterruptedRecording
 from firmware.messages import FieldZone
+from firmware.vault.format import ClockInfo, PublicConsent
 
 SealedFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sealed recording (.scrub).")]
 
@@ -36,10 +37,11 @@ def info(file: SealedFile) -> None:
     rows: list[tuple[str, str]] = [
         ("recording", header.recording_id),
         ("device", f"{header.device.name}  key {told.device_fingerprint}"),
-        ("made", f"{_when(header.created_unix_s)} with {header.software}"),
+        ("made", f"{_when(header.created_unix_s)} with {header.software}; clock: {_clock(header.clock)}"),
         ("state", told.state + (f" ({told.end.reason})" if told.end and told.end.reason else "")),
-        ("consent", f"{header.consent.state}: {_modalities(header.consent.video, header.consent.audio)}"),
-        ("opens with", ", ".join(recipient.key_id for recipient in header.recipients)),
+        ("consent", f"{header.consent.state}: {_modalities(header.consent)}"),
+        ("opens with", ", ".join(f"{one.role} {one.key_id} ({one.kem})" for one in header.recipients)),
+        ("its keys", "attached" if told.key_envelope else "not attached: in the device's keystore"),
         ("length", f"{human_time(told.duration_ns / 1e9)} in {told.fragments} fragments"),
         ("size", f"{human_bytes(told.size_bytes)} ({human_bytes(told.media_bytes)} of picture and sound)"),
         ("frames", f"{told.frames}: {told.clean} clean, {told.masked} masked, {told.blanked} blanked"),
@@ -90,6 +92,7 @@ def verify(
     table.add_row("[bold]signed by[/]", f"{escape(report.device_name)} {report.device_fingerprint}, "
                   f"{who[report.trusted]}; {report.signed_records} of {report.records} records"
                   + (f", {report.late_signed_records} of them at recovery" if report.late_signed_records else ""))
+    table.add_row("[bold]keys[/]", "attached" if report.key_envelope else "not attached: in the device's keystore")
     table.add_row("[bold]privacy[/]", escape(report.statement))
     out.print(table)
     if report.state == "damaged" or (report.first_problem and report.trusted is False):
@@ -115,10 +118,14 @@ def export(
     partial: Annotated[bool, typer.Option("--partial", help="Export what is whole of a damaged file.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the MP4 if it is there.")] = False,
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Ask for the private key's passphrase.")] = False,
+    keystore: Annotated[
+        Path | None, typer.Option("--keystore", help="The device's keystore, for a file without its keys attached.")
+    ] = None,
 ) -> None:
     """Open a sealed file with the archive's key and write a plain MP4. The MP4 is not encrypted."""
     from firmware.export.sealed import export_sealed
     from firmware.vault.keys import PrivateKey
+    from firmware.vault.keystore import Keystore
 
     secret = typer.prompt("Passphrase", hide_input=True) if passphrase else None
     private = PrivateKey.load(str(key), secret)
@@ -129,7 +136,8 @@ def export(
     with _bytes_bar("exporting") as bar:
         task = bar.add_task("exporting", total=file.stat().st_size if file.exists() else None)
         result = export_sealed(
-            file, private, target, lambda done: bar.update(task, completed=done), partial=partial, force=force
+            file, private, target, lambda done: bar.update(task, completed=done), partial=partial, force=force,
+            keystore=Keystore(str(keystore)) if keystore else None,
         )
     out.print(f"[bold green]Exported[/] {escape(str(target))}")
     out.print(f"  {human_time(result.seconds)}, {result.frames} frames, {human_bytes(target.stat().st_size)}")
@@ -153,5 +161,11 @@ def _when(unix_s: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(unix_s))
 
 
-def _modalities(video: bool, audio: bool) -> str:
-    return " and ".join(name for name, given in (("picture", video), ("sound", audio)) if given) or "nothing"
+def _clock(clock: ClockInfo) -> str:
+    return f"{clock.source}, {'synchronised' if clock.synchronised else 'not synchronised'}"
+
+
+def _modalities(consent: PublicConsent) -> str:
+    given = (("picture", consent.video), ("sound", consent.audio), ("stills", consent.stills))
+    what = ", ".join(name for name, agreed in given if agreed) or "nothing"
+    return f"{what}, for {consent.purpose_class}" if consent.purpose_class else what

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from firmware.demo.stage import DEVICE_NAME, HEIGHT, RATE, SEED, WIDTH, Stage
 from firmware.demo.steps import StepFailed, Steps
 from firmware.demo.witness import MqttWitness, SocketWitness
 from firmware.errors import ScrubcamError
+from firmware.export.copy import write_sealed_copy
+from firmware.vault.keystore import Keystore
 
 PAGE_WIDTH = 120
 
@@ -69,7 +70,9 @@ def _play(stage: Stage, steps: Steps) -> tuple[Case, MqttWitness, Path]:
         mqtt.close()
     found = sorted(stage.recordings.rglob("*.scrub"))
     steps.need("sealed file", len(found) == 1, f"{len(found)} in the recordings folder")
-    return case, mqtt, Path(shutil.copy2(found[0], stage.out / "recording.scrub"))
+    sealed = stage.out / "recording.scrub"
+    write_sealed_copy(str(found[0]), Keystore.of_device(str(stage.device / "state")), [], str(sealed))
+    return case, mqtt, sealed
 
 
 def _last_words(console: Console, steps: Steps, stage: Stage | None, seconds: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from firmware.errors import ConfigError, DamagedRecording
 from firmware.export.mp4 import export_mp4
 from firmware.vault.keys import PrivateKey
+from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 
 
@@ -34,16 +35,18 @@ def export_sealed(
     *,
     partial: bool = False,
     force: bool = False,
+    keystore: Keystore | None = None,
 ) -> SealedExport:
     """Write `target` from `sealed`; `progress(bytes_read)` along the way.
 
-    Without `partial` a damaged file writes nothing. Raises ConfigError (the target is the recording itself, whatever
-    `force` says), KeyFault, DamagedRecording, DiskFault, MediaUnreadable.
+    `keystore`: where the keys are when none are attached. Without `partial` a damaged file writes nothing.
+    Raises ConfigError (the target is the recording itself, whatever `force` says), KeyFault, DamagedRecording,
+    DiskFault, MediaUnreadable.
     """
     if os.path.exists(sealed) and os.path.exists(target) and os.path.samefile(sealed, target):
         raise ConfigError(f"{target} is the sealed recording itself", meaning="It was left as it is",
                           todo="choose another name for the MP4")
-    with Recording.open(str(sealed)) as recording:
+    with Recording.open(str(sealed), keystore) as recording:
         damage: list[str] = []
         result = export_mp4(_opened(recording, private_key, partial, damage, progress), str(target), force=force)
         info = recording.info()

@@ -16,6 +16,7 @@ from firmware.recorder import machine_types as t
 from firmware.recorder.targets import Look, Target, make_private
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.keys import RecipientKey, load_recipients
+from firmware.vault.keystore import Keystore
 from firmware.vault.recover import Recovery, recover_all
 from hw.ports import Clock, Disk
 
@@ -81,6 +82,11 @@ class Chores:
     def _recover(self) -> None:
         device = self.keys.device
         assert device is not None  # the self-test loads it before recovery is asked for
+        try:
+            Keystore.of_device(self._cfg.paths.state_dir).finish()
+        except ScrubcamError as fault:
+            self._report(t.Recovered(0, f"{fault.code}: {fault.what}"))
+            return
         found: list[Recovery] = []
         problems: list[str] = []
         for target in self._targets:

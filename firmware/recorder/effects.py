@@ -18,8 +18,10 @@ from firmware.recorder.rate import RateMeter
 from firmware.recorder.session import Session
 from firmware.recorder.session_items import GapMark, Item
 from firmware.recorder.targets import choose
+from firmware.recorder.wall_clock import wall_clock
 from firmware.statement import statement
 from firmware.vault.format import Header
+from firmware.vault.keystore import Keystore
 from firmware.vault.records import Bookmark, Record, StateChange
 from firmware.vault.writer import recording_path
 
@@ -148,10 +150,11 @@ class Effects:
             recording_id=recording_id, device_name=cfg.device.name, created_unix_s=clock.unix_s(),
             created_monotonic_ns=clock.monotonic_ns(), software=f"scrubcam {__version__}", consent=state.consent,
             settings=recording_settings(cfg, preroll_ns, continues=earlier.recording_id if earlier else ""),
+            clock=wall_clock(),
         )
         self.session = Session(
             self._parts.disk, recording_path(folder, recording_id), header, self._chores.keys.recipients, device,
-            floor_bytes=floor_bytes, clock=clock, report=self._post, first=first,
+            Keystore.of_device(cfg.paths.state_dir), floor_bytes=floor_bytes, clock=clock, report=self._post, first=first,
         )
         for stream in [item for item in first if isinstance(item, StreamInfo)][-1:]:
             self._note_field_zones(recording_id, stream)

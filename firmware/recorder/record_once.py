@@ -17,6 +17,7 @@ from firmware import __version__
 from firmware.config import Config, Paths
 from firmware.durable import make_folder
 from firmware.errors import DiskFault, Refused, ScrubcamError, SourceLost
+from firmware.export.copy import attach_keys
 from firmware.log import get_logger
 from firmware.messages import Alert, Configure, Consent, Fragment, Progress, StreamInfo
 from firmware.recorder import machine_types as t
@@ -24,10 +25,12 @@ from firmware.recorder.effects import recording_settings
 from firmware.recorder.machine_turn import consent_allows_video
 from firmware.recorder.pipeline_run import pictures
 from firmware.recorder.session import Session
+from firmware.recorder.wall_clock import wall_clock
 from firmware.statement import statement
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header, new_recording_id
 from firmware.vault.keys import RecipientKey, Role, load_recipients
+from firmware.vault.keystore import Keystore
 from firmware.vault.recover import recover
 from firmware.vault.writer import recording_path
 from hw.disk import OsDisk, disk_fault
@@ -79,8 +82,9 @@ def record(
         raise Refused(f"consent: {consent.state}", meaning="Nothing is recorded",
                       todo="record only with the patient's consent to video")
     recipients = load_recipients((role, str(path)) for role, path in recipient_files)
-    device = DeviceKey.load_or_create(_state_dir(cfg))
-    run = _Run(cfg, disk or OsDisk(), _folder(out_dir), recipients, device, consent)
+    state_dir = _state_dir(cfg)
+    device, keystore = DeviceKey.load_or_create(state_dir), Keystore.of_device(state_dir)
+    run = _Run(cfg, disk or OsDisk(), _folder(out_dir), recipients, device, keystore, consent)
     configure = Configure(
         source=replace(cfg.source, uri=source_uri), encode=cfg.encode, sound=cfg.sound, detect=cfg.detect,
         models_dir=cfg.paths.models_dir, sound_allowed=consent.audio, max_seconds=seconds,
@@ -104,9 +108,9 @@ class _Run:
     """The one recording: makes its session when the first picture comes, counts, and seals."""
 
     def __init__(self, cfg: Config, disk: Disk, folder: str, recipients: Sequence[RecipientKey], device: DeviceKey,
-                 consent: Consent) -> None:
+                 keystore: Keystore, consent: Consent) -> None:
         self._cfg, self._disk, self._folder, self._recipients = cfg, disk, folder, recipients
-        self._device, self._consent, self._clock = device, consent, SystemClock()
+        self._device, self._keystore, self._consent, self._clock = device, keystore, consent, SystemClock()
         self._reports: queue.SimpleQueue[t.MachineEvent] = queue.SimpleQueue()
         self._session: Session | None = None
         self._stream: StreamInfo | None = None
@@ -161,9 +165,11 @@ class _Run:
                 total = self._one_report(self._reports.get(timeout=max(0.01, deadline - time.monotonic())))
             except queue.Empty:
                 raise self._disk_failed("the disk did not take the end of the recording in time") from None
+        attach_keys(self._session.path, self._keystore)
         result = RecordResult(
             path=self._session.path, frames=sum(self._kinds.values()), clean=self._kinds["clean"],
-            masked=self._kinds["masked"], blanked=self._kinds["blanked"], size_bytes=total,
+            masked=self._kinds["masked"], blanked=self._kinds["blanked"],
+            size_bytes=os.path.getsize(self._session.path),
             seconds=(self._end_ns - self._first_ns) / 1e9,
             statement=statement([self._stream] if self._stream else []),
         )
@@ -193,11 +199,11 @@ class _Run:
         header = Header(
             recording_id=identity, device_name=cfg.device.name, created_unix_s=self._clock.unix_s(),
             created_monotonic_ns=self._clock.monotonic_ns(), software=f"scrubcam {__version__}",
-            consent=self._consent, settings=recording_settings(cfg),
+            consent=self._consent, settings=recording_settings(cfg), clock=wall_clock(),
         )
         self._session = Session(
             self._disk, recording_path(self._folder, identity), header, self._recipients, self._device,
-            floor_bytes=cfg.recorder.floor_bytes, clock=self._clock, report=self._reports.put,
+            self._keystore, floor_bytes=cfg.recorder.floor_bytes, clock=self._clock, report=self._reports.put,
             first=[self._stream],
         )
 
@@ -231,6 +237,8 @@ class _Run:
                 meaning = f"What was recorded until then is in {path}, closed as interrupted"
                 if outcome == "unstarted":
                     meaning = "Nothing was recorded"
+                else:
+                    attach_keys(path, self._keystore)
             except ScrubcamError:
                 pass  # the disk refuses that too; the next start of a recorder tries again
         return DiskFault(text.removeprefix("disk: "), meaning=meaning, todo="check the disk and its free space")

@@ -18,6 +18,7 @@ from firmware.recorder.session_items import GapMark, Item, SealMark, playable_ta
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header
 from firmware.vault.keys import RecipientKey
+from firmware.vault.keystore import Keystore
 from firmware.vault.records import Gap, Record
 from firmware.vault.writer import RecordingWriter
 from hw.ports import Clock, Disk
@@ -38,6 +39,7 @@ class Session:
         header: Header,
         recipients: Iterable[RecipientKey],
         device: DeviceKey,
+        keystore: Keystore,
         *,
         floor_bytes: int,
         clock: Clock,
@@ -50,6 +52,7 @@ class Session:
         self.fragments = 0
         self.durable_bytes = 0
         self._disk, self._header, self._recipients, self._device = disk, header, list(recipients), device
+        self._keystore = keystore
         self._floor_bytes, self._clock, self._report = floor_bytes, clock, report
         self._queue: deque[Item | SealMark] = deque(first)
         self._unconfirmed: list[Item] = []
@@ -137,7 +140,7 @@ class Session:
         try:
             self._busy()
             self._writer = RecordingWriter.create(
-                self._disk, self.path, self._header, [recipient.key for recipient in self._recipients], self._device,
+                self._disk, self.path, self._header, self._recipients, self._device, self._keystore,
                 unix_s=self._clock.unix_s,
             )
             self._idle()

@@ -18,7 +18,7 @@ from firmware.errors import DamagedRecording
 from firmware.messages import Consent
 
 MAGIC = b"\x89SCRUB\r\n"
-VERSION = 1
+VERSION = 2
 SUFFIX = ".scrub"
 SUITE = "AES-256-GCM/SHA-256/Ed25519"
 
@@ -35,10 +35,10 @@ MAX_HEADER_BYTES = 1 << 20
 MAX_META_BYTES = 1 << 20
 MAX_PAYLOAD_BYTES = 128 << 20
 
-_HEADER_CONTEXT = b"scrubcam header v1\0"
-_CHAIN_CONTEXT = b"scrubcam chain v1\0"
-_SIGNATURE_CONTEXT = b"scrubcam signature v1\0"
-_WRAP_CONTEXT = b"scrubcam content key v1\0"
+_HEADER_CONTEXT = b"scrubcam header v2\0"
+_CHAIN_CONTEXT = b"scrubcam chain v2\0"
+_SIGNATURE_CONTEXT = b"scrubcam signature v2\0"
+_WRAP_CONTEXT = b"scrubcam content key v2\0"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -54,6 +54,7 @@ class RecordType(IntEnum):
     NOTE = 7
     SIGNATURE = 0x100
     END = 0x101
+    INDEX = 0x102
 
 
 class Flag(IntFlag):
@@ -63,10 +64,22 @@ class Flag(IntFlag):
     CRITICAL = 2
 
 
+class ClockInfo(msgspec.Struct, frozen=True):
+    """What the wall clock was worth when the recording began. `utc_offset_s`: local time minus UTC.
+
+    `source` is ntp, rtc (set from the battery clock and never corrected) or unknown.
+    """
+
+    source: str = "unknown"
+    synchronised: bool = False
+    utc_offset_s: int = 0
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller of the writer says about a recording. Never put patient data in `settings`.
 
     Of `consent` only what was agreed to is public; who, the evidence and the purpose are encrypted.
+    `certificates`: the device's own X.509 certificate and its issuers, DER.
     """
 
     recording_id: str
@@ -76,6 +89,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     software: str
     consent: Consent
     settings: dict[str, Any] = {}
+    clock: ClockInfo = ClockInfo()
+    certificates: list[bytes] = []
 
 
 class PublicConsent(msgspec.Struct, frozen=True):
@@ -84,21 +99,39 @@ class PublicConsent(msgspec.Struct, frozen=True):
     state: str
     video: bool
     audio: bool
+    stills: bool
+    purpose_class: str
+
+
+class PublicRecipient(msgspec.Struct, frozen=True):
+    """A key that can open the recording, as the header names it. `role`: archive, escrow or reader."""
+
+    role: str
+    kem: str
+    key_id: str
 
 
 class Recipient(msgspec.Struct, frozen=True):
-    """One archive key that can open the recording; `wrapped` is the HPKE ciphertext of the content key."""
+    """One recipient's entry in the key envelope; `wrapped` is the HPKE ciphertext of the content key."""
 
     kem: str
     key_id: str
     wrapped: bytes
 
 
+class KeyEnvelope(msgspec.Struct, frozen=True):
+    """The wrapped content keys of one recording, in the order of its header's recipients."""
+
+    recording_id: str
+    recipients: list[Recipient]
+
+
 class DeviceInfo(msgspec.Struct, frozen=True):
-    """The device that recorded and signed. `public_key` is the raw Ed25519 key."""
+    """The device that recorded and signed. `public_key` is the raw Ed25519 key, `certificates` are DER."""
 
     name: str
     public_key: bytes
+    certificates: list[bytes]
 
 
 class StoredHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,11 +141,13 @@ class StoredHeader(msgspec.Struct, frozen=True, kw_only=True):
     device: DeviceInfo
     created_unix_s: float
     created_monotonic_ns: int
+    clock: ClockInfo
     software: str
     suite: str
     consent: PublicConsent
-    recipients: list[Recipient]
-    settings: dict[str, Any] = {}
+    recipients: list[PublicRecipient]
+    key_envelope_sha256: str
+    settings: dict[str, Any]
 
 
 def new_recording_id() -> str:

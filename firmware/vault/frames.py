@@ -33,15 +33,23 @@ _KNOWN_FLAGS = int(Flag.ENCRYPTED | Flag.CRITICAL)
 _SIGNED_TYPES = (RecordType.SIGNATURE, RecordType.END)
 
 
-class FrameProblem(Exception):
-    """The first thing wrong in a file: record number, byte offset, a sentence.
+class StoredProblem(Exception):
+    """The first thing wrong in a file: where ("record 5", "attachment 0"), byte offset, a sentence."""
 
-    `torn` means the file simply ends inside this record, as after a power cut.
-    """
+    def __init__(self, place: str, offset: int, text: str) -> None:
+        super().__init__(text)
+        self.place, self.offset, self.text = place, offset, text
+
+    def __str__(self) -> str:
+        return f"{self.place} at byte {self.offset}: {self.text}"
+
+
+class FrameProblem(StoredProblem):
+    """A record is not as it was written. `torn`: the file simply ends inside it, as after a power cut."""
 
     def __init__(self, seq: int, offset: int, text: str, *, torn: bool = False) -> None:
-        super().__init__(text)
-        self.seq, self.offset, self.text, self.torn = seq, offset, text, torn
+        super().__init__(f"record {seq}", offset, text)
+        self.torn = torn
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Frame:
 def walk(
     handle: int, start: int, size: int, chain: bytes, device: bytes, *, payloads: bool = False, hashed: bool = True
 ) -> Iterator[Frame]:
-    """All frames from byte `start` to the end record or to `size`, each one checked. Raises FrameProblem.
+    """All frames from byte `start` to the end record, or else to `size`, each one checked. Raises FrameProblem.
 
     `device` is the raw public key whose signatures count. `payloads` keeps each payload in `Frame.payload`
     (signatures are always kept). Without `hashed` payloads are skipped, not read: for a quick look that proves
@@ -80,9 +88,7 @@ def walk(
         yield frame
         seq, offset, chain = seq + 1, frame.end, frame.chain
         if frame.kind == RecordType.END:
-            if offset != size:
-                raise FrameProblem(seq, offset, f"{size - offset} bytes follow the end of the recording")
-            return
+            return  # what follows are attachments
 
 
 def whole_frames_after(handle: int, offset: int, size: int, device: bytes) -> Iterator[Frame]:
@@ -184,5 +190,8 @@ def _judge(frame: Frame, device: bytes | None) -> None:
             raise FrameProblem(frame.seq, frame.offset, "the signature record has a wrong form")
         if device is not None and not signature_holds(device, frame.payload, signed_bytes(frame.before, frame.head)):
             raise FrameProblem(frame.seq, frame.offset, "the signature is not this device's over these records")
+    elif frame.kind == RecordType.INDEX:
+        if encrypted or frame.payload_bytes:
+            raise FrameProblem(frame.seq, frame.offset, "the index record has a wrong form")
     elif frame.flags & Flag.CRITICAL:
         raise FrameProblem(frame.seq, frame.offset, f"record type {frame.kind} needs a newer scrubcam")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from firmware.errors import DamagedRecording
+from firmware.errors import DamagedRecording, KeyFault
 from firmware.messages import Fragment
+from firmware.vault.attachments import Attachment, AttachmentType, attachments_begin, find_envelope, walk_attachments
 from firmware.vault.device_key import fingerprint, signature_holds
 from firmware.vault.format import (
     PREAMBLE,
     SIGNATURE_BYTES,
+    KeyEnvelope,
     RecordType,
     chain_start,
     header_length,
@@ -25,10 +29,12 @@ from firmware.vault.format import (
     parse_header,
     wrap_info,
 )
-from firmware.vault.frames import Frame, FrameProblem, walk, whole_frames_after
+from firmware.vault.frames import Frame, FrameProblem, StoredProblem, walk, whole_frames_after
 from firmware.vault.keys import PrivateKey
+from firmware.vault.keystore import Keystore
 from firmware.vault.records import CONTENT_TYPES, Record, decode
-from firmware.vault.report import Problem, RecordingInfo, VerifyReport, count, end_problem
+from firmware.vault.report import Problem, RecordingInfo, VerifyReport, count
+from firmware.vault.verification import Verification
 from hw.disk import disk_fault
 
 TAIL_BYTES = 4096
@@ -49,9 +55,9 @@ class StoredRecord:
 class Recording:
     """An open sealed file. Use as a context manager, or call `close`."""
 
-    def __init__(self, handle: int, path: str) -> None:
+    def __init__(self, handle: int, path: str, keystore: Keystore | None) -> None:
         self.path = path
-        self._handle = handle
+        self._handle, self._keystore = handle, keystore
         self.size_bytes = os.fstat(handle).st_size
         preamble = os.pread(handle, PREAMBLE.size, 0)
         length = header_length(preamble)
@@ -68,14 +74,17 @@ class Recording:
         self.chain_start = chain_start(stored, signature)
 
     @classmethod
-    def open(cls, path: str) -> Recording:
-        """Open and check the header. Raises DamagedRecording (also: not a recording, a newer version), DiskFault."""
+    def open(cls, path: str, keystore: Keystore | None = None) -> Recording:
+        """Open and check the header. Raises DamagedRecording (also: not a recording, another version), DiskFault.
+
+        `keystore`: where to find the wrapped keys of a file that has none attached.
+        """
         try:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise disk_fault(error, path, "opening") from error
         try:
-            return cls(handle, path)
+            return cls(handle, path, keystore)
         except OSError as error:
             os.close(handle)
             raise disk_fault(error, path, "reading") from error
@@ -119,22 +128,41 @@ class Recording:
         except OSError as error:
             raise disk_fault(error, self.path, "reading") from error
 
+    def attachments(self, offset: int) -> Iterator[Attachment]:
+        """What stands behind the end record, whose end is `offset`. Raises AttachmentProblem at the first bad one."""
+        try:
+            yield from walk_attachments(self._handle, offset, self.size_bytes)
+        except OSError as error:
+            raise disk_fault(error, self.path, "reading") from error
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The file's bytes as they are, b"" at its end. Raises DiskFault."""
+        try:
+            return os.pread(self._handle, length, offset)
+        except OSError as error:
+            raise disk_fault(error, self.path, "reading") from error
+
     def end_record(self) -> Frame | None:
-        """The end record, its signature checked, if the file ends with one. Reads nothing else. Raises DiskFault."""
-        for frame in self.frames_after(max(self.start, self.size_bytes - TAIL_BYTES) - 1):
-            if frame.kind == RecordType.END and frame.end == self.size_bytes:
+        """The end record, its signature checked, if the recording ends with one. Reads little. Raises DiskFault."""
+        end = self._attachments_begin()
+        for frame in self.frames_after(max(self.start, end - TAIL_BYTES) - 1):
+            if frame.kind == RecordType.END and frame.end == end:
                 return frame
         return None
 
     def info(self) -> RecordingInfo:
         """What is in the file, from its public data alone; reads no payload. Raises DiskFault."""
         info = RecordingInfo(self.header, self.device_fingerprint, self.size_bytes)
+        where = self.start
         try:
             for frame in self.frames(hashed=False):
                 count(info, frame)
-        except FrameProblem as problem:
-            info.problem = Problem(problem.seq, problem.offset, problem.text)
-            info.state = "unfinished" if problem.torn else "damaged"
+                where = frame.end
+            for attachment in self.attachments(where) if info.end else ():
+                info.key_envelope |= attachment.kind == AttachmentType.KEY_ENVELOPE
+        except StoredProblem as found:
+            info.problem = Problem(found.place, found.offset, found.text)
+            info.state = "unfinished" if isinstance(found, FrameProblem) and found.torn else "damaged"
         return info
 
     def verify(
@@ -144,64 +172,72 @@ class Recording:
 
         `progress(done_bytes, total_bytes)` is called along the way. `trusted` holds device fingerprints.
         """
-        info = RecordingInfo(self.header, self.device_fingerprint, self.size_bytes)
-        signed, live_signed, torn, after, where = 0, 0, 0, 0, self.start
-        problem: Problem | None = None
+        judged = Verification(self.header, self.device_fingerprint, self.size_bytes, self.start)
         try:
             for frame in self.frames():
-                count(info, frame)
-                where = frame.end
-                if frame.kind in (RecordType.SIGNATURE, RecordType.END):
-                    signed = info.records
-                    if frame.kind == RecordType.SIGNATURE or info.state == "sealed":
-                        live_signed = signed
+                judged.frame(frame)
                 if progress:
-                    progress(where, self.size_bytes)
+                    progress(frame.end, self.size_bytes)
+            for attachment in self.attachments(judged.where) if judged.info.end else ():
+                judged.attachment(attachment)
+                if progress:
+                    progress(attachment.end, self.size_bytes)
         except FrameProblem as found:
             after = sum(1 for _ in self.frames_after(found.offset))
-            problem = Problem(found.seq, found.offset, f"record {found.seq} at byte {found.offset}: {found.text}")
-            info.state = "unfinished" if found.torn and not after else "damaged"
-            torn = self.size_bytes - found.offset if info.state == "unfinished" else 0
-        problem = problem or end_problem(info, where)
-        if problem and info.state in ("sealed", "interrupted"):
-            info.state = "damaged"
-        if info.state == "unfinished":
-            problem = Problem(info.records, where, "the recording was never closed: it is still being written, power "
-                              f"was lost, or its end was cut off after record {info.records - 1}")
-        late = signed - 1 - live_signed if info.state == "interrupted" else 0  # the end record itself is not late
-        known = None if trusted is None else self.device_fingerprint in trusted
-        if problem is None and known is False:
-            problem = Problem(0, 0, f"the device that signed it ({self.device_fingerprint}) is not a trusted one")
-        return VerifyReport(
-            ok=problem is None, state=info.state, recording_id=self.header.recording_id,
-            device_name=self.header.device.name, device_fingerprint=self.device_fingerprint, trusted=known,
-            records=info.records, signed_records=signed, late_signed_records=late,
-            fragments=info.fragments, frames=info.frames, duration_ns=info.duration_ns, size_bytes=self.size_bytes,
-            torn_bytes=torn, records_after=after, end_reason=info.end.reason if info.end else "",
-            ended_unix_s=info.end.unix_s if info.end else None, first_problem=problem,
-            statement=info.statement,
-        )
+            judged.stop(found, after, self._attachments_begin() < self.size_bytes)
+        except StoredProblem as found:
+            judged.stop(found, 0, True)
+        return judged.report(trusted)
+
+    def key_envelope(self) -> bytes:
+        """The wrapped keys that open this recording: attached to it, or in the keystore. Raises KeyFault, DiskFault."""
+        digest = self.header.key_envelope_sha256
+        attached = find_envelope(self._handle, self.size_bytes, digest)
+        if attached is not None:
+            return attached
+        if self._keystore is None:
+            raise KeyFault(f"the keys of {self.path} are not attached to it",
+                           meaning="It is a device's own file, or a copy whose end was cut off",
+                           todo="give the device's keystore (--keystore), or take a whole sealed copy")
+        envelope = self._keystore.get(self.header.recording_id)
+        if hashlib.sha256(envelope).hexdigest() != digest:
+            raise KeyFault(f"the keystore's keys for {self.header.recording_id} are not those of {self.path}",
+                           meaning="They were changed, or belong to another recording",
+                           todo="give the keystore of the device that made it")
+        return envelope
 
     def records(self, private_key: PrivateKey, *, tolerant: bool = False) -> Iterator[StoredRecord]:
         """The content records in order, decrypted one at a time; other and unknown types are skipped.
 
-        Raises KeyFault at once when the key does not fit. A damaged file raises DamagedRecording naming the
-        record: before the first one, or with `tolerant` after all those before the damage. An unfinished file
-        (a torn end) gives every whole record and no error: `verify` tells the difference.
+        Raises KeyFault at once when the key does not fit or the wrapped keys are nowhere. A damaged file raises
+        DamagedRecording naming the record: before the first one, or with `tolerant` after all those before the
+        damage. An unfinished file (a torn end) gives every whole record and no error: `verify` tells the difference.
         """
-        public = self.device_public
-        key = private_key.unwrap(self.header.recipients, wrap_info(self.header.recording_id, public))
+        key = self._content_key(private_key)
         if not tolerant:
             report = self.verify()
             if not report.intact:
                 assert report.first_problem is not None
-                raise _damaged(self.path, report.first_problem)
+                raise _damaged(self.path, report.first_problem.text)
         return self._decrypted(AESGCM(key))
 
     def fragments(self, private_key: PrivateKey, *, tolerant: bool = False) -> Iterator[Fragment]:
         """The fragments alone; as `records`."""
         opened = self.records(private_key, tolerant=tolerant)
         return (stored.record for stored in opened if isinstance(stored.record, Fragment))
+
+    def _attachments_begin(self) -> int:
+        try:
+            return attachments_begin(self._handle, self.size_bytes)
+        except OSError as error:
+            raise disk_fault(error, self.path, "reading") from error
+
+    def _content_key(self, private_key: PrivateKey) -> bytes:
+        try:
+            envelope = msgspec.json.decode(self.key_envelope(), type=KeyEnvelope)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise KeyFault(f"the key envelope of {self.path} cannot be read ({error})") from error
+        return private_key.unwrap(envelope.recipients, wrap_info(self.header.recording_id, self.device_public))
 
     def _decrypted(self, cipher: AESGCM) -> Iterator[StoredRecord]:
         try:
@@ -210,19 +246,18 @@ class Recording:
                     yield self._opened(cipher, frame)
         except FrameProblem as found:
             if not found.torn or next(self.frames_after(found.offset), None) is not None:
-                text = f"record {found.seq} at byte {found.offset}: {found.text}"
-                raise _damaged(self.path, Problem(found.seq, found.offset, text)) from found
+                raise _damaged(self.path, str(found)) from found
 
     def _opened(self, cipher: AESGCM, frame: Frame) -> StoredRecord:
         try:
             plaintext = cipher.decrypt(nonce(frame.seq), frame.payload, frame.before + frame.head)
         except InvalidTag as error:
-            text = f"record {frame.seq} at byte {frame.offset}: it does not open with the recording's own key"
-            raise _damaged(self.path, Problem(frame.seq, frame.offset, text)) from error
+            found = FrameProblem(frame.seq, frame.offset, "it does not open with the recording's own key")
+            raise _damaged(self.path, str(found)) from error
         return StoredRecord(frame.seq, frame.offset, RecordType(frame.kind), frame.public,
                             decode(frame.kind, plaintext))
 
 
-def _damaged(path: str, problem: Problem) -> DamagedRecording:
-    return DamagedRecording(f"{path} is damaged: {problem.text}", meaning="What is before that place can be exported",
+def _damaged(path: str, text: str) -> DamagedRecording:
+    return DamagedRecording(f"{path} is damaged: {text}", meaning="What is before that place can be exported",
                             todo="take another copy of the file, or export what is whole")

@@ -111,6 +111,7 @@ class EndMeta(msgspec.Struct, frozen=True):
 
     `signed_to` is the number of records the running recorder itself had signed; with "interrupted", those
     from there on were only signed at recovery. `cut_bytes` is what recovery took off the torn end.
+    `index_offset` is where the last index record begins, 0 when there is none.
     """
 
     state: str
@@ -122,6 +123,19 @@ class EndMeta(msgspec.Struct, frozen=True):
     frames: int
     signed_to: int
     cut_bytes: int = 0
+    index_offset: int = 0
+
+
+class IndexMeta(msgspec.Struct, frozen=True):
+    """Where things are, so that a time is found without reading the file. Offsets are bytes from its begin.
+
+    `fragments` since the index before: (record number, offset, pts_ns, keyframe 0 or 1); `streams` so far:
+    (record number, offset); `indexes` before this one: (pts_ns of its first fragment, offset).
+    """
+
+    fragments: list[tuple[int, int, int, int]]
+    streams: list[tuple[int, int]]
+    indexes: list[tuple[int, int]]
 
 
 # ---- private data: the JSON in front of the blob, inside the ciphertext --------------------------
@@ -159,9 +173,16 @@ class _ConsentBody(msgspec.Struct, frozen=True):
     state: str
     video: bool
     audio: bool
+    stills: bool
     by: str
     evidence: str
     purpose: str
+    purpose_class: str
+    audience: str
+    destination: str
+    retention_days: int
+    medical_record: bool
+    patient_ref: str
 
 
 def encode(record: Record) -> tuple[RecordType, bytes, list[bytes]]:
@@ -225,7 +246,7 @@ CONTENT_TYPES = frozenset((RecordType.CONSENT, RecordType.STREAM, RecordType.FRA
 META_TYPES: dict[int, type[msgspec.Struct]] = {
     RecordType.STREAM: StreamMeta, RecordType.FRAGMENT: FragmentMeta, RecordType.BOOKMARK: MomentMeta,
     RecordType.STATE: MomentMeta, RecordType.NOTE: MomentMeta, RecordType.GAP: GapMeta,
-    RecordType.SIGNATURE: SignatureMeta, RecordType.END: EndMeta,
+    RecordType.SIGNATURE: SignatureMeta, RecordType.END: EndMeta, RecordType.INDEX: IndexMeta,
 }
 
 

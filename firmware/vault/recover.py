@@ -31,7 +31,8 @@ from firmware.vault.format import (
     frame_head,
     signed_bytes,
 )
-from firmware.vault.frames import Frame, FrameProblem, whole_frames_after
+from firmware.vault.frames import Frame, StoredProblem, whole_frames_after
+from firmware.vault.index import IndexBuilder
 from firmware.vault.reader import Recording
 from firmware.vault.records import EndMeta, FragmentMeta
 from hw.disk import disk_fault
@@ -142,16 +143,21 @@ def _close_open_end(
     handle: int, path: str, recording: Recording, device: DeviceKey, unix_s: Callable[[], float]
 ) -> Recovery:
     records = fragments = frames = signed_to = 0
+    index = IndexBuilder()
     last: Frame | None = None
-    found: FrameProblem | None = None
+    found: StoredProblem | None = None
     try:
         for last in recording.frames():
+            index.see(last.seq, last.offset, last.public)
             records += 1
             if isinstance(last.public, FragmentMeta):
                 fragments, frames = fragments + 1, frames + last.public.frames
             if last.kind == RecordType.SIGNATURE:
                 signed_to = records
-    except FrameProblem as problem:
+            if last.kind == RecordType.END:
+                for _ in recording.attachments(last.end):
+                    pass
+    except StoredProblem as problem:
         found = problem
     identity = recording.header.recording_id
     closed = last is not None and last.kind == RecordType.END
@@ -169,12 +175,19 @@ def _close_open_end(
         )
     cut = recording.size_bytes - cut_at
     kept = _set_aside(handle, path, cut_at, recording.size_bytes) if aside else ""
-    meta = msgspec.json.encode(EndMeta("interrupted", "recovered-after-crash", unix_s(), cut_at, records + 1,
-                                       fragments, frames, signed_to, cut))
     chain = last.chain if last is not None else recording.chain_start
-    head = frame_head(RecordType.END, Flag.CRITICAL, records, meta, SIGNATURE_BYTES)
+    tail = b""
+    if index.open:
+        meta = index.meta()
+        head = frame_head(RecordType.INDEX, 0, records, msgspec.json.encode(meta), 0)
+        chain = chain_next(chain, head, b"")
+        index.see(records, cut_at, meta)
+        records, tail = records + 1, head + chain
+    end = EndMeta("interrupted", "recovered-after-crash", unix_s(), cut_at, records + 1, fragments, frames, signed_to,
+                  cut, index.last_offset)
+    head = frame_head(RecordType.END, Flag.CRITICAL, records, msgspec.json.encode(end), SIGNATURE_BYTES)
     signature = device.sign(signed_bytes(chain, head))
-    cut_and_append(handle, cut_at, head + signature + chain_next(chain, head, signature))
+    cut_and_append(handle, cut_at, tail + head + signature + chain_next(chain, head, signature))
     return Recovery(path, "closed", identity, records + 1, fragments, cut, kept, found.text if found else "")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from firmware.statement import statement
+from firmware.vault.attachments import Timestamp
 from firmware.vault.format import RecordType, StoredHeader
 from firmware.vault.frames import Frame
 from firmware.vault.records import EndMeta, FragmentMeta, GapMeta, StreamMeta
@@ -17,9 +18,9 @@ State = Literal["sealed", "interrupted", "unfinished", "damaged"]
 
 @dataclass(frozen=True)
 class Problem:
-    """Where a recording stops being as it should: record number, byte offset, a sentence for a person."""
+    """Where a recording stops being as it should ("record 5", "attachment 0"), byte offset, a sentence for a person."""
 
-    record: int
+    place: str
     offset: int
     text: str
 
@@ -54,6 +55,10 @@ class VerifyReport:
     first_problem: Problem | None
     statement: str = ""
     """What the recording may be called, from its stream records before the first problem; see statement.py."""
+    attachments: int = 0
+    key_envelope: bool = False
+    """Whether the wrapped keys are attached, so that an archive key alone opens the file."""
+    timestamps: list[Timestamp] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -88,6 +93,7 @@ class RecordingInfo:
     gaps: list[GapMeta] = field(default_factory=list)
     streams: list[StreamMeta] = field(default_factory=list)
     end: EndMeta | None = None
+    key_envelope: bool = False
     problem: Problem | None = None
 
     @property
@@ -127,12 +133,3 @@ def count(info: RecordingInfo, frame: Frame) -> None:
     elif isinstance(public, EndMeta):
         info.end = public
         info.state = "sealed" if public.state == "sealed" else "interrupted"
-
-
-def end_problem(info: RecordingInfo, offset: int) -> Problem | None:
-    """Whether the end record's own counts fit what stands before it."""
-    end = info.end
-    if end is None or (end.records, end.fragments, end.frames) == (info.records, info.fragments, info.frames):
-        return None
-    return Problem(info.records - 1, offset, f"the end record counts {end.records} records and {end.fragments} "
-                   f"fragments, the file holds {info.records} and {info.fragments}")

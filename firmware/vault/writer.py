@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import threading
@@ -22,7 +23,9 @@ from firmware.vault.format import (
     DeviceInfo,
     Flag,
     Header,
+    KeyEnvelope,
     PublicConsent,
+    PublicRecipient,
     RecordType,
     StoredHeader,
     chain_next,
@@ -35,7 +38,9 @@ from firmware.vault.format import (
     signed_bytes,
     wrap_info,
 )
-from firmware.vault.keys import CONTENT_KEY_BYTES, PublicKey
+from firmware.vault.index import IndexBuilder
+from firmware.vault.keys import CONTENT_KEY_BYTES, RecipientKey
+from firmware.vault.keystore import Keystore
 from firmware.vault.records import EndMeta, Record, SignatureMeta, encode
 from hw.ports import Disk
 
@@ -71,6 +76,7 @@ class RecordingWriter:
         self._content_key = bytearray(secrets.token_bytes(CONTENT_KEY_BYTES))
         self._cipher: AESGCM | None = AESGCM(self._content_key)
         self._chain = b""
+        self._index = IndexBuilder()
         self._signed_to = 0
         self._unsigned_since_ns: int | None = None
         self._handle: int | None = None
@@ -79,12 +85,13 @@ class RecordingWriter:
 
     @classmethod
     def create(
-        cls, disk: Disk, path: str, header: Header, recipients: Sequence[PublicKey], device: DeviceKey,
-        *, unix_s: Callable[[], float] = time.time,
+        cls, disk: Disk, path: str, header: Header, recipients: Sequence[RecipientKey], device: DeviceKey,
+        keystore: Keystore, *, unix_s: Callable[[], float] = time.time,
     ) -> RecordingWriter:
         """A new sealed file with its header and consent record, synced. Raises KeyFault, DiskFault.
 
-        `unix_s` is the clock for the times in signature and end records.
+        Its wrapped keys are durable in `keystore` before the file is there. `unix_s` is the clock for the times in
+        signature and end records.
         """
         if not recipients:
             raise KeyFault("no archive key is configured, so nobody could open the recording",
@@ -94,20 +101,30 @@ class RecordingWriter:
         writer = cls(disk, path, device, unix_s)
         public = device.public
         info = wrap_info(header.recording_id, public)
-        unique = {key.key_id: key for key in recipients}
+        unique: dict[str, RecipientKey] = {}
+        for recipient in recipients:
+            unique.setdefault(recipient.key.key_id, recipient)
+        wrapped = [(one.role, one.key.wrap(writer._content_key, info)) for one in unique.values()]
+        envelope = msgspec.json.encode(KeyEnvelope(header.recording_id, [one for _, one in wrapped]))
         consent = header.consent
         stored = header_bytes(StoredHeader(
-            recording_id=header.recording_id, device=DeviceInfo(header.device_name, public),
+            recording_id=header.recording_id, device=DeviceInfo(header.device_name, public, header.certificates),
             created_unix_s=header.created_unix_s, created_monotonic_ns=header.created_monotonic_ns,
-            software=header.software, suite=SUITE,
-            consent=PublicConsent(consent.state, consent.video, consent.audio),
-            recipients=[key.wrap(writer._content_key, info) for key in unique.values()], settings=header.settings,
+            clock=header.clock, software=header.software, suite=SUITE,
+            consent=PublicConsent(consent.state, consent.video, consent.audio, consent.stills, consent.purpose_class),
+            recipients=[PublicRecipient(role, one.kem, one.key_id) for role, one in wrapped],
+            key_envelope_sha256=hashlib.sha256(envelope).hexdigest(), settings=header.settings,
         ))
         signature = device.sign(header_signed_bytes(stored))
         writer._chain = chain_start(stored, signature)
         try:
-            writer._handle = disk.create(path)
-        except DiskFault:
+            keystore.put(header.recording_id, envelope)
+            try:
+                writer._handle = disk.create(path)
+            except DiskFault:
+                keystore.destroy(header.recording_id)  # they open nothing
+                raise
+        except ScrubcamError:
             writer._drop_key()
             raise
         # All this is on the disk before any picture is written: a torn header means that the file holds nothing.
@@ -128,7 +145,9 @@ class RecordingWriter:
             plaintext = b"".join(private)
             head = frame_head(kind, Flag.ENCRYPTED, self.records, meta, len(plaintext) + TAG_BYTES)
             payload = cipher.encrypt(nonce(self.records), plaintext, self._chain + head)
-            number = self._frame(head, payload)
+            number = self._frame(head, payload, record)
+            if self._index.due:
+                self._write_index()
             if isinstance(record, Fragment):
                 self.fragments += 1
                 self.frames += len(record.verdicts)
@@ -163,9 +182,11 @@ class RecordingWriter:
         """
         with self._lock:
             self.sync()
+            if self._index.open:
+                self._write_index()
             meta = msgspec.json.encode(EndMeta(
                 "sealed", reason, self._unix_s(), self.durable_bytes, self.records + 1, self.fragments, self.frames,
-                self.records + 1,
+                self.records + 1, index_offset=self._index.last_offset,
             ))
             self._signed_frame(RecordType.END, meta)
             self._sync_to(self.written_bytes)
@@ -195,9 +216,14 @@ class RecordingWriter:
         head = frame_head(kind, Flag.CRITICAL, self.records, meta, SIGNATURE_BYTES)
         self._frame(head, self._device.sign(signed_bytes(self._chain, head)))
 
-    def _frame(self, head: bytes, payload: bytes) -> int:
-        chain = chain_next(self._chain, head, payload)
+    def _write_index(self) -> None:
+        index = self._index.meta()
+        self._frame(frame_head(RecordType.INDEX, 0, self.records, msgspec.json.encode(index), 0), b"", index)
+
+    def _frame(self, head: bytes, payload: bytes, record: object = None) -> int:
+        chain, offset = chain_next(self._chain, head, payload), self.written_bytes
         self._write(b"".join((head, payload, chain)))
+        self._index.see(self.records, offset, record)
         self._chain = chain
         self.records += 1
         return self.records - 1

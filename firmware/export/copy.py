@@ -1,0 +1,92 @@
+"""A sealed copy: a closed recording with its keys and timestamps attached, all an archive needs in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from firmware.durable import append_behind, new_file
+from firmware.errors import DamagedRecording, DiskFault, InterruptedRecording
+from firmware.vault.attachments import AttachmentType, Timestamp, pack, pack_timestamp
+from firmware.vault.frames import Frame
+from firmware.vault.keystore import Keystore
+from firmware.vault.reader import Recording
+from firmware.vault.report import VerifyReport
+
+_PIECE_BYTES = 4 << 20
+
+
+def write_sealed_copy(
+    path: str, keystore: Keystore, timestamps: Sequence[Timestamp], target: str,
+    *, progress: Callable[[int, int], None] | None = None,
+) -> VerifyReport:
+    """Write the recording at `path` and its attachments to `target`, which must not exist; returns its verification.
+
+    The copy is read back and checked, every byte, before it gets its name; `progress(done_bytes, total_bytes)` counts
+    writing and reading back. What is attached already is kept. Raises InterruptedRecording for one that was never
+    closed, DamagedRecording, KeyFault (its keys are nowhere), DiskFault (also: `target` exists).
+    """
+    with Recording.open(path, keystore) as recording:
+        end = _end(recording)
+        attached = _attachments(recording, end.end, timestamps)
+        total = recording.size_bytes + len(attached)
+        tell = progress or (lambda done, of: None)
+        reports: list[VerifyReport] = []
+
+        def check(written: str) -> None:
+            with Recording.open(written) as copy:
+                report = copy.verify(lambda done, _: tell(total + done, 2 * total))
+                problem, written_end = report.first_problem, copy.end_record()
+            if problem is not None:
+                raise DamagedRecording(
+                    f"the copy of {path} does not verify: {problem.text}", meaning="No copy was kept",
+                    todo="run `scrubcam verify` on the recording; if it is whole, check the target's disk",
+                )
+            assert written_end is not None
+            assert written_end.chain == end.chain  # the chain covers every byte before it
+            reports.append(report)
+
+        try:
+            with new_file(target, exclusive=True, check=check) as file:
+                offset = 0
+                while piece := recording.read(offset, _PIECE_BYTES):
+                    file.write(piece)
+                    offset += len(piece)
+                    tell(offset, 2 * total)
+                file.write(attached)
+        except FileExistsError as error:
+            raise DiskFault(f"{target} exists already", meaning="It was left as it is", todo="choose another name",
+                            ) from error
+    return reports[0]
+
+
+def attach_keys(path: str, keystore: Keystore) -> None:
+    """Make a closed recording that nobody shares a sealed copy by appending its keys, then take them out of `keystore`.
+
+    For a recording made by a person's own command: it is theirs already, and a second copy would cost its size again.
+    Killed in the middle, the keys are still in `keystore`. Raises as `write_sealed_copy`.
+    """
+    with Recording.open(path, keystore) as recording:
+        end = _end(recording)
+        if end.end == recording.size_bytes:
+            append_behind(path, end.end, _attachments(recording, end.end, ()))
+        identity = recording.header.recording_id
+    with Recording.open(path) as recording:
+        recording.key_envelope()  # it is there, or the keystore keeps it
+    keystore.destroy(identity)
+
+
+def _end(recording: Recording) -> Frame:
+    end = recording.end_record()
+    if end is None:
+        raise InterruptedRecording(
+            f"{recording.path} has no end record", meaning="It was left as it is",
+            todo="wait until it is stopped; after a crash, start the recorder once: it closes it",
+        )
+    return end
+
+
+def _attachments(recording: Recording, offset: int, timestamps: Sequence[Timestamp]) -> bytes:
+    """What is to be appended: the keys, unless they are attached already, and `timestamps`."""
+    kinds = {attachment.kind for attachment in recording.attachments(offset)}
+    keys = b"" if AttachmentType.KEY_ENVELOPE in kinds else pack(AttachmentType.KEY_ENVELOPE, recording.key_envelope())
+    return keys + b"".join(map(pack_timestamp, timestamps))
