@@ -1,4 +1,4 @@
-"""A sealed copy holds all an archive needs; the keystore holds what a device's own file lacks, and loses it for good."""
+"""A sealed copy holds all an archive needs; what a device's own file lacks is in the keystore, and can be destroyed there."""
 
 from __future__ import annotations
 
