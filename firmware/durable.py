@@ -51,8 +51,8 @@ def new_file(
 
     It is seekable, and written under a temporary name in the same folder. With `exclusive`, an existing file is never
     replaced: FileExistsError. Raises DiskFault for every other failure of the disk (any OSError in the block counts as
-    one); what else the block raises goes through. After an error nothing is left of it. `check` is given the path of the
-    synced file before that has its name, and may raise to refuse it.
+    one); what else the block raises goes through. After an error nothing is left of it. `check` is called with the
+    temporary path of the synced file, and may raise to refuse it its name.
     """
     folder, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")

@@ -45,7 +45,7 @@ class Bench:
         self.disk = SimDisk()
         self.reports: queue.Queue[t.MachineEvent] = queue.Queue()
         self.path = folder / "r.scrub"
-        self.keystore = Keystore(str(folder / "keystore"))
+        self.keystore = Keystore(f"{folder}-keystore")
         header = Header(recording_id=new_recording_id(), device_name="d", created_unix_s=1.0, created_monotonic_ns=1,
                         software="s", consent=Consent(state="given", video=True))
         self.session = Session(

@@ -1,4 +1,4 @@
-"""A sealed copy holds all an archive needs; what a device's own file lacks is in the keystore, and can be destroyed there."""
+"""A sealed copy holds all an archive needs; the keys of a device's own file are in its keystore, and die there."""
 
 from __future__ import annotations
 
