@@ -202,7 +202,7 @@ def test_nothing_is_lost_when_a_recording_goes_on_on_another_disk(tmp_path: Path
     bench.disk.recover()
     assert bench.session.join(10)
     assert recover(str(bench.path), DEVICE).outcome == "closed"
-    with Recording.open(str(bench.path)) as recording:
+    with Recording.open(str(bench.path), bench.keystore) as recording:
         first = [fragment.seq for fragment in recording.fragments(KEY)]
     second = [r.seq for r in kept if isinstance(r, Fragment)]
     assert isinstance(next(r for r in kept if isinstance(r, StreamInfo | Fragment)), StreamInfo)

@@ -154,7 +154,8 @@ class Effects:
         )
         self.session = Session(
             self._parts.disk, recording_path(folder, recording_id), header, self._chores.keys.recipients, device,
-            Keystore.of_device(cfg.paths.state_dir), floor_bytes=floor_bytes, clock=clock, report=self._post, first=first,
+            Keystore.of_device(cfg.paths.state_dir), floor_bytes=floor_bytes, clock=clock, report=self._post,
+            first=first,
         )
         for stream in [item for item in first if isinstance(item, StreamInfo)][-1:]:
             self._note_field_zones(recording_id, stream)
