@@ -1,7 +1,7 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup kernels gpu-test gpu-bench demo test check bench attacks soak fuzz clean
+.PHONY: help setup kernels gpu-test gpu-bench demo test check bench attacks soak crash power-cut fuzz clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -42,5 +42,12 @@ fuzz: setup      ## a million damaged inputs for every parser, guided by coverag
 	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	$(PY) -m tests.fuzz
 
+crash: setup     ## every operation with the power cut at every place, on a simulated disk, many states (not a test)
+	$(PY) -m tests.crash_report --samples 40
+
+power-cut: setup ## cut a disk's power under a live recording, 200 times (not a test; root; leaves power-cut-out/)
+	@deploy/setup.sh power-cut
+	$(PY) -m tests.powercut --detectors
+
 clean:           ## remove what the targets above left in this folder
-	rm -rf .venv .models cuda/build demo-out bench-out attacks-out fuzz-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .models cuda/build demo-out bench-out attacks-out power-cut-out fuzz-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -14,6 +14,11 @@ PACKAGES=(
   gstreamer1.0-plugins-ugly gstreamer1.0-libav ffmpeg mosquitto openssl g++
 )
 
+# For `make power-cut` only: a disk in user space whose write cache can be lost, and ext4 to put on it.
+if [ "${1:-}" = power-cut ]; then
+  PACKAGES+=(nbdkit nbdkit-plugin-python libnbd-bin fuse3 e2fsprogs mount)
+fi
+
 missing=()
 for package in "${PACKAGES[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

@@ -1,0 +1,197 @@
+"""Power cuts at every operation of recording, stopping and recovering: what was promised holds in every state left."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import random
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from firmware import config
+from firmware.messages import Fragment, StreamInfo, Verdict
+from firmware.vault.reader import Recording
+from firmware.vault.recover import recover, recover_all
+from firmware.vault.writer import RecordingWriter, recording_path
+from hw.disk import OsDisk
+from hw.ports import StreamFormat
+from hw.sim.files import SimFiles
+from tests.crash_helpers import (
+    SEED,
+    TALLIES,
+    Tally,
+    crash_everywhere,
+    crash_until_done,
+    faults_everywhere,
+    lay_out,
+    simulated,
+    tree_of,
+)
+from tests.media_helpers import encode, records, video_track
+from tests.vault_helpers import archive, device, header
+
+ID = "abcdefgh"
+NS = 1_000_000_000
+FRAGMENTS = 6
+
+
+@functools.cache
+def film() -> list[StreamInfo | Fragment]:
+    """A stream record and real encoded fragments of 0.25 s, as a pipeline sends them."""
+    fmt = StreamFormat(64, 48, Fraction(12), True)
+    times = [round(Fraction(index, 12) * NS) for index in range(3 * FRAGMENTS)]
+    units, codec_config = encode(config.Encode(preset="ultrafast", bitrate_bps=200_000, idr_interval_s=0.5), fmt, times)
+    found = records(video_track(fmt, "h264", codec_config), units, NS // 12)
+    return [
+        Fragment(one.seq, one.pts_ns, one.duration_ns, one.keyframe, one.data,
+                 [Verdict(one.pts_ns + at * (NS // 12), "clean") for at in range(3)])
+        if isinstance(one, Fragment) else one for one in found
+    ]
+
+
+def fragments() -> list[Fragment]:
+    return [one for one in film() if isinstance(one, Fragment)]
+
+
+def create(disk: SimFiles, folder: Path) -> RecordingWriter:
+    path = recording_path(str(folder), ID)
+    return RecordingWriter.create(OsDisk(disk), path, header(ID), [archive().public], device())
+
+
+def record(disk: SimFiles, folder: Path) -> None:
+    """Create, write, sign, sync and seal, as a session does; tells what it would tell."""
+    writer = create(disk, folder)
+    disk.say(0)
+    writer.append(film()[0])
+    for number, fragment in enumerate(fragments(), 1):
+        writer.append(fragment)
+        if number % 2 == 0:
+            writer.sync()
+            disk.say(number)
+    writer.seal("stopped")
+    disk.say("sealed")
+
+
+def opened(folder: Path) -> list[Fragment]:
+    with Recording.open(recording_path(str(folder), ID)) as recording:
+        return list(recording.fragments(archive()))
+
+
+def check_recovered(folder: Path, said: list[object]) -> None:
+    """After recovery: nothing promised is gone, all is readable, and a second recovery changes nothing."""
+    with simulated(folder):
+        recover_all(str(folder), device())
+    judge(folder, said)
+    before = tree_of(folder)
+    with simulated(folder) as disk:
+        outcomes = {recovery.outcome for recovery in recover_all(str(folder), device())}
+    assert outcomes <= {"was-closed"}
+    assert not disk.log
+    assert tree_of(folder) == before
+
+
+def judge(folder: Path, said: list[object]) -> None:
+    """The promises, on a folder that recovery has been through."""
+    durable = max([number for number in said if isinstance(number, int)], default=-1)
+    path = Path(recording_path(str(folder), ID))
+    if not path.exists():
+        assert durable < 0, "a recording that had been started is gone"
+        return
+    with Recording.open(str(path)) as recording:
+        report = recording.verify(trusted={device().fingerprint})
+    assert report.ok, report
+    assert report.state == "sealed" if "sealed" in said else report.state in ("sealed", "interrupted")
+    found = opened(folder)
+    assert found == fragments()[: len(found)]
+    assert len(found) >= max(durable, 0)
+    if report.state == "sealed":
+        assert len(found) == FRAGMENTS
+
+
+def test_recording_and_stopping(tmp_path: Path) -> None:
+    tally = crash_everywhere("record and stop", tmp_path, record, check_recovered)
+    assert {"kept", "lost", "cut short", "reordered", "torn", "length ahead", "sectors"} <= set(tally.kinds)
+
+
+def test_recovery_cut_again_and_again_until_it_completes(tmp_path: Path) -> None:
+    """Each state after a cut of a recording is recovered with further cuts, each at a random place of the recovery."""
+    rng = random.Random(SEED)
+    tally = Tally("recover, cut repeatedly")
+    crashes = 0
+
+    def keep_cutting(folder: Path, said: list[object]) -> None:
+        nonlocal crashes
+        if rng.random() < 0.5:
+            return
+        crashes += crash_until_done(folder, lambda _, root: recover_all(str(root), device()), rng, tally)
+        check_recovered(folder, said)
+
+    crash_everywhere("record, for recovery", tmp_path, record, keep_cutting, samples=1)
+    assert crashes > 100
+    tally.cuts = crashes
+    TALLIES.append(tally)
+    assert tally.states > 100
+
+
+def torn_states(tmp_path: Path) -> Sequence[tuple[str, dict[str, bytes | None]]]:
+    """Starting points of recovery: a torn end, whole records behind a hole, a header only, nothing at all."""
+    with simulated(lay_out({}, tmp_path / "made")) as disk:
+        writer = create(disk, tmp_path / "made")
+        writer.append(film()[0])
+        for fragment in fragments()[:2]:
+            writer.append(fragment)
+        writer.sync()
+        durable = writer.durable_bytes
+        for fragment in fragments()[2:5]:
+            writer.append(fragment)
+        writer.abandon()
+    name = f"{ID}.scrub"
+    data = tree_of(tmp_path / "made")[name] or b""
+    return [
+        ("torn end", {name: data[:-700]}),
+        ("hole", {name: data[:durable] + bytes(300) + data[durable + 300 :]}),
+        ("unfinished", {name: data[:durable]}),
+        ("nothing", {name: b""}),
+        ("torn header", {name: data[:100] + bytes(50)}),
+    ]
+
+
+def test_recovery_at_every_place(tmp_path: Path) -> None:
+    for name, start in torn_states(tmp_path):
+        said: list[object] = [2] if name in ("torn end", "hole", "unfinished") else []
+
+        def check(folder: Path, _: list[object], said: list[object] = said) -> None:
+            check_recovered(folder, said)
+            assert said or not (folder / f"{ID}.scrub").exists()
+
+        crash_everywhere(f"recover: {name}", tmp_path, lambda _, root: recover_all(str(root), device()), check,
+                         start=start)
+
+
+@pytest.mark.parametrize(("code", "once"), [(errno.ENOSPC, False), (errno.EIO, False), (errno.EIO, True)])
+def test_recording_on_a_disk_that_fails_at_any_call(tmp_path: Path, code: int, once: bool) -> None:
+    """The error is named, what was durable before it stays, and recovery closes the file once the disk is well."""
+
+    def check(folder: Path, disk: SimFiles, raised: bool) -> None:
+        assert raised, "a failing disk went unnoticed"
+        said = [change.what for change in disk.log if type(change).__name__ == "Said"]
+        check_recovered(folder, said)
+
+    assert faults_everywhere(tmp_path, record, check, code, once=once) > 20
+
+
+@pytest.mark.parametrize(("code", "once"), [(errno.ENOSPC, False), (errno.EIO, False), (errno.EIO, True)])
+def test_recovery_on_a_disk_that_fails_at_any_call(tmp_path: Path, code: int, once: bool) -> None:
+    for name, start in torn_states(tmp_path)[:3]:
+
+        def check(folder: Path, _disk: SimFiles, raised: bool, name: str = name) -> None:
+            assert raised, f"{name}: a failing disk went unnoticed"
+            check_recovered(folder, [2])
+
+        def one(_: SimFiles, folder: Path) -> None:
+            recover(recording_path(str(folder), ID), device())
+
+        assert faults_everywhere(tmp_path, one, check, code, once=once, start=start) >= 2
