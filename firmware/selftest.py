@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from rich.markup import escape
 
 from firmware.config import Config
 from firmware.durable import make_folder
-from firmware.errors import DiskFault, PartMissing, ScrubcamError
+from firmware.errors import DiskFault, KeyFault, PartMissing, ScrubcamError
 from firmware.messages import Consent
 from firmware.paths import default_models_dir
 
@@ -32,7 +33,8 @@ def run_selftest(cfg: Config, *, configured: bool, console: Console) -> bool:
         ("a short recording", lambda: _short_recording(cfg)),
     ]
     if configured:
-        checks += [("archive keys", lambda: _recipients(cfg)), ("disk", lambda: _disk(cfg))]
+        checks += [("archive keys", lambda: _recipients(cfg)), ("device certificate", lambda: _certificate(cfg)),
+                   ("disk", lambda: _disk(cfg))]
     all_held = True
     for name, check in checks:
         try:
@@ -92,6 +94,22 @@ def _recipients(cfg: Config) -> str:
         f"{r.role} {r.key.key_id}" + ("" if r.key.quantum_safe else f" ({r.key.kem}, not quantum-safe)")
         for r in recipients
     )
+
+
+def _certificate(cfg: Config) -> str:
+    from firmware.vault.device_ca import name_of
+    from firmware.vault.device_certificates import CERTIFICATE_NAME, load_device_chain
+    from firmware.vault.device_key import DeviceKey
+
+    if not Path(cfg.paths.state_dir, CERTIFICATE_NAME).exists():
+        return "none: recordings are trusted by the device's key alone"
+    own = load_device_chain(cfg.paths.state_dir, DeviceKey.load(cfg.paths.state_dir))[0]
+    until = own.not_valid_after_utc
+    if until < datetime.now(timezone.utc):
+        raise KeyFault(f"the device's certificate ended on {until:%Y-%m-%d}",
+                       meaning="Recordings made now are not trusted by whoever checks them against the device CA",
+                       todo="certify the device again (`scrubcam keys certify`)")
+    return f"{name_of(own)}, until {until:%Y-%m-%d}"
 
 
 def _disk(cfg: Config) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import queue
 import subprocess
 from pathlib import Path
 
@@ -10,13 +11,23 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from firmware.cli.main import app
-from firmware.errors import KeyFault
+from firmware.config import Config
+from firmware.errors import DamagedRecording, KeyFault
+from firmware.recorder import machine_types as t
+from firmware.recorder.chores import Chores
 from firmware.vault.device_ca import DeviceCa, check_chain, name_of, to_der, to_pem
 from firmware.vault.device_certificates import load_device_ca, load_device_chain, new_device_ca
 from firmware.vault.device_key import DeviceKey
+from firmware.vault.keys import PrivateKey, RecipientKey
+from firmware.vault.keystore import Keystore
+from firmware.vault.writer import RecordingWriter
+from hw.disk import OsDisk
+from hw.sim.clock import SystemClock
+from tests.vault_helpers import archive, device, header
 
 NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.timezone.utc)
 CA = DeviceCa.generate("Site CA", NOW)
@@ -145,7 +156,7 @@ def test_the_devices_own_chain_is_loaded_or_named_as_not_its_own(tmp_path: Path)
 
 def scrubcam(*words: object, given: str = "") -> tuple[str, BaseException | None]:
     done = CliRunner().invoke(app, [str(word) for word in words], input=given)
-    return done.output, done.exception
+    return " ".join(done.output.split()), done.exception
 
 
 def test_the_commands_make_a_ca_and_certify_a_device(tmp_path: Path) -> None:
@@ -184,3 +195,50 @@ def test_files_that_are_not_the_cas_own_are_named(tmp_path: Path) -> None:
     for name in ("bad.pub", "absent.pub"):
         words = ("keys", "certify", tmp_path / name, "--ca", tmp_path / "a.pem", "--name", "or-1")
         assert isinstance(scrubcam(*words)[1], KeyFault)
+
+
+def test_verify_trusts_a_recording_through_the_ca_and_says_why_not_through_another(tmp_path: Path) -> None:
+    certified = CA.certify("or-1", public(device()), datetime.datetime(2026, 9, 1, tzinfo=datetime.timezone.utc))
+    writer = RecordingWriter.create(
+        OsDisk(), str(tmp_path / "r.scrub"), replace(header("r"), certificates=[to_der(certified)]),
+        [RecipientKey("archive", archive().public), RecipientKey("reader", PrivateKey.generate("P256").public)],
+        device(), Keystore(str(tmp_path / "keystore")),
+    )
+    writer.seal("stopped")
+    (tmp_path / "ca.pem").write_bytes(to_pem(CA.certificate))
+    told, fault = scrubcam("verify", tmp_path / "r.scrub", "--ca", tmp_path / "ca.pem")
+    assert "trusted through Site CA" in told
+    assert fault is None
+    (tmp_path / "other.pem").write_bytes(to_pem(DeviceCa.generate("Other CA", NOW).certificate))
+    told, fault = scrubcam("verify", tmp_path / "r.scrub", "--ca", tmp_path / "other.pem")
+    assert "not trusted through Other CA: the certificate of or-1 was not issued by Other CA" in told
+    assert isinstance(fault, DamagedRecording)
+    (tmp_path / "trusted").write_text(device().fingerprint)
+    words = ("verify", tmp_path / "r.scrub", "--ca", tmp_path / "other.pem", "--trust", tmp_path / "trusted")
+    assert scrubcam(*words)[1] is None
+    told, _ = scrubcam("info", tmp_path / "r.scrub")
+    assert "(P256, not quantum-safe)" in told
+    assert "(MLKEM768-X25519)" in told
+
+
+def test_a_device_presents_its_chain_and_refuses_to_start_with_another_ones(tmp_path: Path) -> None:
+    """The self-test of a recorder, without its process."""
+    state = tmp_path / "state"
+    state.mkdir()
+    own = DeviceKey.load_or_create(str(state))
+    reports: queue.SimpleQueue[t.MachineEvent] = queue.SimpleQueue()
+    cfg = replace(Config(), paths=replace(Config().paths, recordings_dir=str(tmp_path), state_dir=str(state)))
+    chores = Chores(cfg, OsDisk(), SystemClock(), reports.put, lambda *_: None)
+    try:
+        for holder, problem in ((own, ""), (DEVICE, "key: the certificates in ")):
+            certificate = CA.certify("or-1", public(holder), NOW)
+            (state / "device.crt").write_bytes(to_pem(certificate))
+            chores.self_test()
+            tested = reports.get(timeout=20)
+            assert isinstance(tested, t.SelfTested)
+            assert tested.problem.startswith(problem)
+            assert bool(tested.problem) == bool(problem)
+            if not problem:
+                assert chores.keys.certificates == [to_der(certificate)]
+    finally:
+        chores.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -14,7 +14,10 @@ from rich.table import Table
 from firmware.cli.console import err, human_bytes, human_time, out
 from firmware.errors import ConfigError, DamagedRecording, InterruptedRecording
 from firmware.messages import FieldZone
-from firmware.vault.format import ClockInfo, PublicConsent
+from firmware.vault.format import ClockInfo, PublicConsent, PublicRecipient, StoredHeader
+
+if TYPE_CHECKING:
+    from firmware.vault.device_ca import ChainVerdict
 
 SealedFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sealed recording (.scrub).")]
 
@@ -40,7 +43,7 @@ def info(file: SealedFile) -> None:
         ("made", f"{_when(header.created_unix_s)} with {header.software}; clock: {_clock(header.clock)}"),
         ("state", told.state + (f" ({told.end.reason})" if told.end and told.end.reason else "")),
         ("consent", f"{header.consent.state}: {_modalities(header.consent)}"),
-        ("opens with", ", ".join(f"{one.role} {one.key_id} ({one.kem})" for one in header.recipients)),
+        ("opens with", ", ".join(_recipient(one) for one in header.recipients)),
         ("its keys", "attached" if told.key_envelope else "not attached: in the device's keystore"),
         ("length", f"{human_time(told.duration_ns / 1e9)} in {told.fragments} fragments"),
         ("size", f"{human_bytes(told.size_bytes)} ({human_bytes(told.media_bytes)} of picture and sound)"),
@@ -71,6 +74,9 @@ def verify(
     trust: Annotated[
         Path | None, typer.Option("--trust", help="List of trusted devices: fingerprints or public keys.")
     ] = None,
+    ca: Annotated[
+        Path | None, typer.Option("--ca", help="The site's device CA (PEM): trusts the devices that it certified.")
+    ] = None,
 ) -> None:
     """Check every byte, without any key: intact, in order, complete, and signed by which device.
 
@@ -81,10 +87,13 @@ def verify(
 
     trusted = load_trust_list(str(trust)) if trust else None
     with Recording.open(str(file)) as recording, _bytes_bar("verifying") as bar:
+        chain = _chain(recording.header, ca) if ca else None
+        if chain:
+            trusted = (trusted or frozenset()) | ({recording.device_fingerprint} if chain.trusted else frozenset())
         task = bar.add_task("verifying", total=recording.size_bytes)
         report = recording.verify(lambda done, _total: bar.update(task, completed=done), trusted)
     intact = "[green]yes[/]" if report.intact else "[bold red]no[/]"
-    who = {True: "[green]trusted[/]", False: "[bold red]not trusted[/]", None: "not checked against a list (--trust)"}
+    who = {True: "[green]trusted[/]", False: "[bold red]not trusted[/]", None: "not checked (--trust, --ca)"}
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("[bold]intact, in order[/]", f"{intact}: {report.records} records, {report.fragments} fragments, "
                   f"{report.frames} frames, {human_time(report.duration_ns / 1e9)}")
@@ -92,6 +101,9 @@ def verify(
     table.add_row("[bold]signed by[/]", f"{escape(report.device_name)} {report.device_fingerprint}, "
                   f"{who[report.trusted]}; {report.signed_records} of {report.records} records"
                   + (f", {report.late_signed_records} of them at recovery" if report.late_signed_records else ""))
+    if chain:
+        table.add_row("[bold]device CA[/]", f"[green]trusted through {escape(chain.ca_name)}[/]" if chain.trusted else
+                      f"[bold red]not trusted through {escape(chain.ca_name)}[/]: {escape(chain.problem)}")
     table.add_row("[bold]keys[/]", "attached" if report.key_envelope else "not attached: in the device's keystore")
     table.add_row("[bold]privacy[/]", escape(report.statement))
     out.print(table)
@@ -146,6 +158,14 @@ def export(
         out.print(f"[yellow]Only what stands before the damage: {escape(result.stopped_at)}[/]")
 
 
+def _chain(header: StoredHeader, ca: Path) -> ChainVerdict:
+    from firmware.vault.device_ca import check_chain
+    from firmware.vault.device_certificates import read_certificates
+
+    device = header.device
+    return check_chain(device.certificates, device.public_key, read_certificates(str(ca))[0], header.created_unix_s)
+
+
 def _left_visible(zone: FieldZone, profile: str) -> str:
     place = f"{zone.w:.0%} by {zone.h:.0%} of the picture, from x {zone.x:.0%}, y {zone.y:.0%}"
     return f"faces in {zone.name} ({profile}): {place}"
@@ -163,6 +183,13 @@ def _when(unix_s: float) -> str:
 
 def _clock(clock: ClockInfo) -> str:
     return f"{clock.source}, {'synchronised' if clock.synchronised else 'not synchronised'}"
+
+
+def _recipient(one: PublicRecipient) -> str:
+    from firmware.vault.key_kinds import KINDS
+
+    unsafe = one.kem in KINDS and not KINDS[one.kem].quantum_safe
+    return f"{one.role} {one.key_id} ({one.kem}{', not quantum-safe' if unsafe else ''})"
 
 
 def _modalities(consent: PublicConsent) -> str:

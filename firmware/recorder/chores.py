@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firmware.config import Config
 from firmware.errors import DiskFault, ScrubcamError
 from firmware.recorder import machine_types as t
 from firmware.recorder.targets import Look, Target, make_private
+from firmware.vault.device_ca import to_der
+from firmware.vault.device_certificates import load_device_chain
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.keys import RecipientKey, load_recipients
 from firmware.vault.keystore import Keystore
@@ -29,6 +31,8 @@ class Keys:
     """What the self-test loads. `recipients_problem` says why the recipients' keys could not be loaded."""
 
     device: DeviceKey | None = None
+    certificates: list[bytes] = field(default_factory=list)
+    """The device's own X.509 certificate and its issuers, DER; empty where the site has no device CA."""
     recipients: tuple[RecipientKey, ...] = ()
     recipients_problem: str = ""
 
@@ -69,7 +73,8 @@ class Chores:
         try:
             make_private(self._cfg.paths.state_dir, meaning="Nothing can be recorded")
             self._prepare_targets()
-            keys = Keys(device=DeviceKey.load_or_create(self._cfg.paths.state_dir))
+            device = DeviceKey.load_or_create(self._cfg.paths.state_dir)
+            keys = Keys(device, [to_der(one) for one in load_device_chain(self._cfg.paths.state_dir, device)])
             try:
                 keys.recipients = load_recipients((r.role, r.file) for r in self._cfg.recorder.recipients)
             except ScrubcamError as fault:

@@ -150,7 +150,7 @@ class Effects:
             recording_id=recording_id, device_name=cfg.device.name, created_unix_s=clock.unix_s(),
             created_monotonic_ns=clock.monotonic_ns(), software=f"scrubcam {__version__}", consent=state.consent,
             settings=recording_settings(cfg, preroll_ns, continues=earlier.recording_id if earlier else ""),
-            clock=wall_clock(),
+            clock=wall_clock(), certificates=self._chores.keys.certificates,
         )
         self.session = Session(
             self._parts.disk, recording_path(folder, recording_id), header, self._chores.keys.recipients, device,

@@ -27,6 +27,8 @@ from firmware.recorder.pipeline_run import pictures
 from firmware.recorder.session import Session
 from firmware.recorder.wall_clock import wall_clock
 from firmware.statement import statement
+from firmware.vault.device_ca import to_der
+from firmware.vault.device_certificates import load_device_chain
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header, new_recording_id
 from firmware.vault.keys import RecipientKey, Role, load_recipients
@@ -111,6 +113,7 @@ class _Run:
                  keystore: Keystore, consent: Consent) -> None:
         self._cfg, self._disk, self._folder, self._recipients = cfg, disk, folder, recipients
         self._device, self._keystore, self._consent, self._clock = device, keystore, consent, SystemClock()
+        self._certificates = [to_der(one) for one in load_device_chain(_state_dir(cfg), device)]
         self._reports: queue.SimpleQueue[t.MachineEvent] = queue.SimpleQueue()
         self._session: Session | None = None
         self._stream: StreamInfo | None = None
@@ -200,6 +203,7 @@ class _Run:
             recording_id=identity, device_name=cfg.device.name, created_unix_s=self._clock.unix_s(),
             created_monotonic_ns=self._clock.monotonic_ns(), software=f"scrubcam {__version__}",
             consent=self._consent, settings=recording_settings(cfg), clock=wall_clock(),
+            certificates=self._certificates,
         )
         self._session = Session(
             self._disk, recording_path(self._folder, identity), header, self._recipients, self._device,
