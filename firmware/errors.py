@@ -74,6 +74,12 @@ class DamagedRecording(ScrubcamError):
     code, exit_code = "damaged", 10
 
 
+class UnsupportedRecording(DamagedRecording):
+    """A sealed file needs a newer scrubcam: another format version, or a record that must not be skipped."""
+
+    code, exit_code = "unsupported", 18
+
+
 class BrokerFault(ScrubcamError):
     """The MQTT broker is away or refuses."""
 
@@ -112,7 +118,7 @@ class InterruptedRecording(ScrubcamError):
 
 ALL_ERRORS: tuple[type[ScrubcamError], ...] = (
     ConfigError, SourceMissing, MediaUnreadable, NoVideo, FormatChanged, DiskFault, KeyFault, DamagedRecording,
-    BrokerFault, Refused, PartMissing, PipelineDied, SourceLost, InterruptedRecording,
+    BrokerFault, Refused, PartMissing, PipelineDied, SourceLost, InterruptedRecording, UnsupportedRecording,
 )
 
 

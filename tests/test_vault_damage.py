@@ -268,6 +268,11 @@ def test_a_critical_unknown_type_and_unknown_flags_are_refused(tmp_path: Path) -
         assert isinstance(result, VerifyReport)
         assert result.first_problem is not None
         assert re.search(words, result.first_problem.text)
+        newer = words in ("newer", "flags")
+        assert (result.state, result.intact) == ("unsupported" if newer else "damaged", False)
+        before = read(path)
+        assert recover(path, device()).outcome == "damaged" or not newer
+        assert read(path) == before or not newer
         (tmp_path / "abcdefgh.scrub").unlink()
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from firmware.cli.console import err, human_bytes, human_time, out
-from firmware.errors import ConfigError, DamagedRecording, InterruptedRecording
+from firmware.errors import ConfigError, DamagedRecording, InterruptedRecording, UnsupportedRecording
 from firmware.messages import FieldZone
 from firmware.vault.format import ClockInfo, PublicConsent, PublicRecipient, StoredHeader
 
@@ -81,6 +81,7 @@ def verify(
     """Check every byte, without any key: intact, in order, complete, and signed by which device.
 
     Exit code 0: sealed and whole. 16: whole as far as it goes, but never closed (power cut). 10: damaged.
+    18: needs a newer scrubcam.
     """
     from firmware.vault.keys import load_trust_list
     from firmware.vault.reader import Recording
@@ -107,6 +108,12 @@ def verify(
     table.add_row("[bold]keys[/]", "attached" if report.key_envelope else "not attached: in the device's keystore")
     table.add_row("[bold]privacy[/]", escape(report.statement))
     out.print(table)
+    if report.state == "unsupported":
+        assert report.first_problem is not None
+        raise UnsupportedRecording(
+            f"{file}: {report.first_problem.text}",
+            meaning=f"The {report.fragments} fragments before it are intact", todo="use a newer scrubcam",
+        )
     if report.state == "damaged" or (report.first_problem and report.trusted is False):
         assert report.first_problem is not None
         raise DamagedRecording(

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from firmware.vault.frames import StoredProblem
+from firmware.vault.frames import ProblemKind, StoredProblem
 
 MARKER = b"SATT"
 FOOT_MARKER = b"TTAS"
@@ -60,8 +60,8 @@ class Attachment:
 class AttachmentProblem(StoredProblem):
     """An attachment is not as it was written."""
 
-    def __init__(self, number: int, offset: int, text: str) -> None:
-        super().__init__(f"attachment {number}", offset, text)
+    def __init__(self, number: int, offset: int, text: str, kind: ProblemKind = "damaged") -> None:
+        super().__init__(f"attachment {number}", offset, text, kind)
 
 
 def pack(kind: int, payload: bytes) -> bytes:
@@ -131,5 +131,6 @@ def _read(handle: int, number: int, offset: int, size: int) -> Attachment:
     if foot != FOOT.pack(hashlib.sha256(head + payload).digest(), length + _AROUND, FOOT_MARKER):
         raise AttachmentProblem(number, offset, "the attachment was altered")
     if flags:
-        raise AttachmentProblem(number, offset, "the attachment has flags this software does not know")
+        raise AttachmentProblem(number, offset, "the attachment has flags this software does not know",
+                                "unsupported")
     return Attachment(number, kind, offset, payload)

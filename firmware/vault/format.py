@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from firmware.errors import DamagedRecording
+from firmware.errors import DamagedRecording, UnsupportedRecording
 from firmware.messages import Consent
 
 MAGIC = b"\x89SCRUB\r\n"
@@ -181,7 +181,7 @@ def header_length(preamble: bytes) -> int:
         )
     _, version, flags, length = PREAMBLE.unpack(preamble[: PREAMBLE.size])
     if version != VERSION or flags:
-        raise DamagedRecording(
+        raise UnsupportedRecording(
             f"the recording has format version {version}.{flags}; this software reads version {VERSION}.0",
             meaning="Nothing was changed in the file",
             todo="use a newer scrubcam; if this one is the newest, the file is damaged in its first bytes",

@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -33,23 +33,26 @@ _KNOWN_FLAGS = int(Flag.ENCRYPTED | Flag.CRITICAL)
 _SIGNED_TYPES = (RecordType.SIGNATURE, RecordType.END)
 
 
+ProblemKind = Literal["damaged", "torn", "unsupported"]
+"""torn: the file simply ends here, as after a power cut. unsupported: only a newer reader can tell."""
+
+
 class StoredProblem(Exception):
     """The first thing wrong in a file: where ("record 5", "attachment 0"), byte offset, a sentence."""
 
-    def __init__(self, place: str, offset: int, text: str) -> None:
+    def __init__(self, place: str, offset: int, text: str, kind: ProblemKind = "damaged") -> None:
         super().__init__(text)
-        self.place, self.offset, self.text = place, offset, text
+        self.place, self.offset, self.text, self.kind = place, offset, text, kind
 
     def __str__(self) -> str:
         return f"{self.place} at byte {self.offset}: {self.text}"
 
 
 class FrameProblem(StoredProblem):
-    """A record is not as it was written. `torn`: the file simply ends inside it, as after a power cut."""
+    """A record is not as it was written."""
 
-    def __init__(self, seq: int, offset: int, text: str, *, torn: bool = False) -> None:
-        super().__init__(f"record {seq}", offset, text)
-        self.torn = torn
+    def __init__(self, seq: int, offset: int, text: str, kind: ProblemKind = "damaged") -> None:
+        super().__init__(f"record {seq}", offset, text, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def _read(
     number = -1 if seq is None else seq
     fixed = os.pread(handle, FRAME.size, offset)
     if len(fixed) < FRAME.size:
-        raise FrameProblem(number, offset, "the file ends inside the record's first bytes", torn=True)
+        raise FrameProblem(number, offset, "the file ends inside the record's first bytes", "torn")
     marker, kind, flags, stored_seq, meta_bytes, payload_bytes = FRAME.unpack(fixed)
     if marker != MARKER:
         raise FrameProblem(number, offset, "no record begins where one should")
@@ -134,7 +137,7 @@ def _read(
         raise FrameProblem(number, offset, "the record claims an impossible length")
     end = offset + FRAME.size + meta_bytes + payload_bytes + CHAIN_BYTES
     if end > size:
-        raise FrameProblem(number, offset, f"the file ends {end - size} bytes before the record does", torn=True)
+        raise FrameProblem(number, offset, f"the file ends {end - size} bytes before the record does", "torn")
     head = fixed + os.pread(handle, meta_bytes, offset + FRAME.size)
     keep = payloads or (kind in _SIGNED_TYPES and payload_bytes <= SIGNATURE_BYTES)
     digest = hashlib.sha256(before)
@@ -181,7 +184,8 @@ def _judge(frame: Frame, device: bytes | None) -> None:
     """Raise FrameProblem unless flags, type and (if it has one) signature are right."""
     encrypted = bool(frame.flags & Flag.ENCRYPTED)
     if frame.flags & ~_KNOWN_FLAGS:
-        raise FrameProblem(frame.seq, frame.offset, "the record has flags this software does not know")
+        raise FrameProblem(frame.seq, frame.offset, "the record has flags this software does not know",
+                           "unsupported")
     if frame.kind in CONTENT_TYPES:
         if not encrypted or frame.payload_bytes < TAG_BYTES:
             raise FrameProblem(frame.seq, frame.offset, "the record holds content but is not encrypted")
@@ -194,4 +198,5 @@ def _judge(frame: Frame, device: bytes | None) -> None:
         if encrypted or frame.payload_bytes:
             raise FrameProblem(frame.seq, frame.offset, "the index record has a wrong form")
     elif frame.flags & Flag.CRITICAL:
-        raise FrameProblem(frame.seq, frame.offset, f"record type {frame.kind} needs a newer scrubcam")
+        raise FrameProblem(frame.seq, frame.offset, f"record type {frame.kind} needs a newer scrubcam",
+                           "unsupported")

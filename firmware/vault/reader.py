@@ -13,7 +13,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from firmware.errors import DamagedRecording, KeyFault
+from firmware.errors import DamagedRecording, KeyFault, UnsupportedRecording
 from firmware.messages import Fragment
 from firmware.vault.attachments import Attachment, AttachmentType, attachments_begin, find_envelope, walk_attachments
 from firmware.vault.device_key import fingerprint, signature_holds
@@ -162,7 +162,7 @@ class Recording:
                 info.key_envelope |= attachment.kind == AttachmentType.KEY_ENVELOPE
         except StoredProblem as found:
             info.problem = Problem(found.place, found.offset, found.text)
-            info.state = "unfinished" if isinstance(found, FrameProblem) and found.torn else "damaged"
+            info.state = "unfinished" if found.kind == "torn" else found.kind
         return info
 
     def verify(
@@ -218,7 +218,7 @@ class Recording:
             report = self.verify()
             if not report.intact:
                 assert report.first_problem is not None
-                raise _damaged(self.path, report.first_problem.text)
+                raise _refused(self.path, report.first_problem.text, report.state)
         return self._decrypted(AESGCM(key))
 
     def fragments(self, private_key: PrivateKey, *, tolerant: bool = False) -> Iterator[Fragment]:
@@ -245,19 +245,22 @@ class Recording:
                 if frame.kind in CONTENT_TYPES:
                     yield self._opened(cipher, frame)
         except FrameProblem as found:
-            if not found.torn or next(self.frames_after(found.offset), None) is not None:
-                raise _damaged(self.path, str(found)) from found
+            if found.kind != "torn" or next(self.frames_after(found.offset), None) is not None:
+                raise _refused(self.path, str(found), found.kind) from found
 
     def _opened(self, cipher: AESGCM, frame: Frame) -> StoredRecord:
         try:
             plaintext = cipher.decrypt(nonce(frame.seq), frame.payload, frame.before + frame.head)
         except InvalidTag as error:
             found = FrameProblem(frame.seq, frame.offset, "it does not open with the recording's own key")
-            raise _damaged(self.path, str(found)) from error
+            raise _refused(self.path, str(found), found.kind) from error
         return StoredRecord(frame.seq, frame.offset, RecordType(frame.kind), frame.public,
                             decode(frame.kind, plaintext))
 
 
-def _damaged(path: str, text: str) -> DamagedRecording:
+def _refused(path: str, text: str, state: str) -> DamagedRecording:
+    if state == "unsupported":
+        return UnsupportedRecording(f"{path} cannot be judged: {text}", meaning="Nothing before that place is damaged",
+                                    todo="use a newer scrubcam, or export what is before that place")
     return DamagedRecording(f"{path} is damaged: {text}", meaning="What is before that place can be exported",
                             todo="take another copy of the file, or export what is whole")

@@ -45,8 +45,8 @@ class Recovery:
     """What recovery found and did.
 
     closed: an open recording got its "interrupted" ending. was-closed: nothing to do. damaged: altered where
-    bytes had been safely on the disk; left exactly as it was. unstarted: power went before the header was on
-    the disk, so it holds nothing; renamed to `set_aside`. in-use: a running recorder still writes it.
+    bytes had been safely on the disk, or of a newer kind; left exactly as it was. unstarted: power went before the
+    header was on the disk, so it holds nothing; renamed to `set_aside`. in-use: a running recorder still writes it.
     failed (from `recover_all`): the disk refused or the recording is another device's; `problem` says so.
 
     `records` and `fragments` are what the file holds now, `cut_bytes` what was torn off its end. When whole
@@ -164,7 +164,7 @@ def _close_open_end(
     if closed and found is None:
         return Recovery(path, "was-closed", identity, records, fragments)
     proof, aside = _behind(recording, found.offset) if found else (False, False)
-    if found and (closed or proof):
+    if found and (closed or proof or found.kind == "unsupported"):
         return Recovery(path, "damaged", identity, records, fragments, problem=found.text)
     cut_at = last.end if last is not None else recording.start
     if device.public != recording.device_public:

@@ -11,9 +11,10 @@ from firmware.vault.format import RecordType, StoredHeader
 from firmware.vault.frames import Frame
 from firmware.vault.records import EndMeta, FragmentMeta, GapMeta, StreamMeta
 
-State = Literal["sealed", "interrupted", "unfinished", "damaged"]
+State = Literal["sealed", "interrupted", "unfinished", "damaged", "unsupported"]
 """sealed: closed by the recorder. interrupted: closed by recovery after a crash. unfinished: never closed
-(still being written, or not yet recovered, or its end was cut off). damaged: altered, cut, spliced or worn."""
+(still being written, or not yet recovered, or its end was cut off). damaged: altered, cut, spliced or worn.
+unsupported: whole so far, but it goes on with something that only a newer scrubcam may judge."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class VerifyReport:
     @property
     def intact(self) -> bool:
         """Nothing in it was altered; it may be unfinished."""
-        return self.state != "damaged"
+        return self.state not in ("damaged", "unsupported")
 
 
 @dataclass

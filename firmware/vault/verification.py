@@ -60,8 +60,8 @@ class Verification:
 
     def stop(self, found: StoredProblem, records_after: int, attached: bool) -> None:
         """The file is not whole at this place. `attached`: whole attachments stand at its end all the same."""
-        torn = isinstance(found, FrameProblem) and found.torn and not records_after and not attached
-        self.info.state = "unfinished" if torn else "damaged"
+        torn = found.kind == "torn" and not records_after and not attached
+        self.info.state = "unfinished" if torn else "unsupported" if found.kind == "unsupported" else "damaged"
         self._torn = self.info.size_bytes - found.offset if torn else 0
         self._after = records_after
         self._problem = Problem(found.place, found.offset, str(found))
