@@ -1,0 +1,91 @@
+"""The specification's check by hand, run as it is written: openssl, ffprobe and a shell, no Python on the path."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from firmware.config import Config, Detect, Encode, Paths, Recorder
+from firmware.recorder.record_once import record
+from firmware.vault.keys import PrivateKey, new_archive_key
+from firmware.vault.reader import Recording
+from firmware.vault.records import FragmentMeta
+from tests.recorder_helpers import CONSENT, SCENE
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "recording-format.md"
+TOOLS = ("sh", "bash", "openssl", "ffprobe", "tail", "head", "od", "sed", "tr", "grep", "wc", "cat", "cut")
+
+
+def steps() -> dict[str, str]:
+    """The shell blocks of the section, joined under each of its headings."""
+    section = DOCUMENT.read_text(encoding="utf-8").split("## Check it with openssl and ffprobe alone")[1]
+    section = re.split(r"^## ", section, flags=re.MULTILINE)[0]
+    parts = re.split(r"^### (.*)$", "### preparation\n" + section, flags=re.MULTILINE)[1:]
+    return {title: "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+            for title, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed recording of a rendered scene, for an archive key and a reader's, and a folder of the tools alone."""
+    root = tmp_path_factory.mktemp("desk")
+    new_archive_key(str(root / "archive.key"), str(root / "archive.pub"))
+    new_archive_key(str(root / "reader.key"), str(root / "reader.pub"), kem="P256")
+    cfg = Config(paths=Paths(state_dir=str(root / "state"), models_dir="models"), encode=Encode(preset="ultrafast"),
+                 detect=Detect(faces=False, text=False, codes=False), recorder=Recorder(floor_bytes=1_000_000))
+    made = record(cfg, SCENE + "&seconds=2&paced=0", root, [("archive", root / "archive.pub"),
+                  ("reader", root / "reader.pub")], 0, CONSENT, lambda *_: None, threading.Event())
+    Path(made.path).rename(root / "recording.scrub")
+    (root / "tools").mkdir()
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found, tool
+        (root / "tools" / tool).symlink_to(found)
+    return root
+
+
+def by_hand(desk: Path, folder: Path, file: Path, shell: str = "sh") -> subprocess.CompletedProcess[str]:
+    """All blocks in one shell, as the document says; its output is cut at the marks between the parts."""
+    script = "".join(f"echo '## {title}'\n{text}" for title, text in steps().items())
+    return subprocess.run(
+        [shell, "-eu"], input=script, cwd=folder, text=True, capture_output=True, timeout=120, check=False,
+        env={"PATH": str(desk / "tools"), "FILE": str(file), "KEY": str(desk / "reader.key")},
+    )
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_signature_key_unwrap_and_fragment_are_checked_by_the_documents_own_lines(
+    desk: Path, tmp_path: Path, shell: str
+) -> None:
+    done = by_hand(desk, tmp_path, desk / "recording.scrub", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(steps()) == ["preparation", "One signature", "One key unwrap (P-256)", "One fragment"]
+    told = dict(zip(steps(), re.split(r"^## .*\n", done.stdout, flags=re.MULTILINE)[1:], strict=True))
+    with Recording.open(str(desk / "recording.scrub")) as recording:
+        frames = [frame.public.frames for frame in recording.frames() if isinstance(frame.public, FragmentMeta)]
+        fingerprint = recording.device_fingerprint.replace("-", "")
+        key = recording._content_key(PrivateKey.load(str(desk / "reader.key")))
+    signature = told["One signature"]
+    assert fingerprint in signature
+    assert "Signature Verified Successfully" in signature
+    assert "chain holds" in signature
+    assert told["One key unwrap (P-256)"] == "envelope holds\n"
+    assert (tmp_path / "content.key").read_bytes() == key
+    public, counted = told["One fragment"].splitlines()
+    assert json.loads(public)["frames"] == int(counted.strip(",")) == frames[0]
+
+
+def test_by_hand_too_a_changed_recording_does_not_pass(desk: Path, tmp_path: Path) -> None:
+    data = bytearray((desk / "recording.scrub").read_bytes())
+    end = data.rindex(b"SREC")
+    data[data.index(b"stopped" if b'"reason":"stopped"' in data else b"source-ended", end)] ^= 1
+    (tmp_path / "changed.scrub").write_bytes(data)
+    done = by_hand(desk, tmp_path, tmp_path / "changed.scrub")
+    assert done.returncode != 0
+    assert "Signature Verification Failure" in done.stdout + done.stderr
