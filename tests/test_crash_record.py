@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import random
+import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from firmware import config
+from firmware.export.mp4 import export_mp4
 from firmware.messages import Fragment, StreamInfo, Verdict
-from firmware.vault.reader import Recording
 from firmware.vault.recover import recover, recover_all
 from firmware.vault.writer import RecordingWriter, recording_path
 from hw.disk import OsDisk
@@ -23,6 +24,7 @@ from tests.crash_helpers import (
     SEED,
     TALLIES,
     Tally,
+    Tree,
     crash_everywhere,
     crash_until_done,
     faults_everywhere,
@@ -30,8 +32,8 @@ from tests.crash_helpers import (
     simulated,
     tree_of,
 )
-from tests.media_helpers import encode, records, video_track
-from tests.vault_helpers import archive, device, header
+from tests.media_helpers import decode_cleanly, encode, records, video_track
+from tests.vault_helpers import archive, device, header, keystore, opened, to
 
 ID = "abcdefgh"
 NS = 1_000_000_000
@@ -58,7 +60,7 @@ def fragments() -> list[Fragment]:
 
 def create(disk: SimFiles, folder: Path) -> RecordingWriter:
     path = recording_path(str(folder), ID)
-    return RecordingWriter.create(OsDisk(disk), path, header(ID), [archive().public], device())
+    return RecordingWriter.create(OsDisk(disk), path, header(ID), to(), device(), keystore(folder))
 
 
 def record(disk: SimFiles, folder: Path) -> None:
@@ -75,9 +77,23 @@ def record(disk: SimFiles, folder: Path) -> None:
     disk.say("sealed")
 
 
-def opened(folder: Path) -> list[Fragment]:
-    with Recording.open(recording_path(str(folder), ID)) as recording:
-        return list(recording.fragments(archive()))
+def kept_fragments(folder: Path) -> list[Fragment]:
+    """What an archive finds in it; the film that it makes of it is decoded, once for each that is different."""
+    with opened(recording_path(str(folder), ID)) as recording:
+        found = [stored.record for stored in recording.records(archive())]
+    kept = [record for record in found if isinstance(record, Fragment)]
+    if kept:
+        film_of(len(kept))
+    return kept
+
+
+@functools.cache
+def film_of(count: int) -> None:
+    """The export of the first `count` fragments plays: every frame comes out of the decoder, and no complaint."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        assert export_mp4(film()[: count + 1], str(path)).frames == 3 * count
+        decode_cleanly(path)
 
 
 def check_recovered(folder: Path, said: list[object]) -> None:
@@ -100,11 +116,12 @@ def judge(folder: Path, said: list[object]) -> None:
     if not path.exists():
         assert durable < 0, "a recording that had been started is gone"
         return
-    with Recording.open(str(path)) as recording:
+    assert keystore(folder).has(ID), "the recording's keys are gone"
+    with opened(path) as recording:
         report = recording.verify(trusted={device().fingerprint})
     assert report.ok, report
     assert report.state == "sealed" if "sealed" in said else report.state in ("sealed", "interrupted")
-    found = opened(folder)
+    found = kept_fragments(folder)
     assert found == fragments()[: len(found)]
     assert len(found) >= max(durable, 0)
     if report.state == "sealed":
@@ -136,7 +153,7 @@ def test_recovery_cut_again_and_again_until_it_completes(tmp_path: Path) -> None
     assert tally.states > 100
 
 
-def torn_states(tmp_path: Path) -> Sequence[tuple[str, dict[str, bytes | None]]]:
+def torn_states(tmp_path: Path) -> Sequence[tuple[str, Tree]]:
     """Starting points of recovery: a torn end, whole records behind a hole, a header only, nothing at all."""
     with simulated(lay_out({}, tmp_path / "made")) as disk:
         writer = create(disk, tmp_path / "made")
@@ -148,14 +165,14 @@ def torn_states(tmp_path: Path) -> Sequence[tuple[str, dict[str, bytes | None]]]
         for fragment in fragments()[2:5]:
             writer.append(fragment)
         writer.abandon()
-    name = f"{ID}.scrub"
-    data = tree_of(tmp_path / "made")[name] or b""
+    name, made = f"{ID}.scrub", tree_of(tmp_path / "made")
+    data = made[name] or b""
     return [
-        ("torn end", {name: data[:-700]}),
-        ("hole", {name: data[:durable] + bytes(300) + data[durable + 300 :]}),
-        ("unfinished", {name: data[:durable]}),
-        ("nothing", {name: b""}),
-        ("torn header", {name: data[:100] + bytes(50)}),
+        ("torn end", made | {name: data[:-700]}),
+        ("hole", made | {name: data[:durable] + bytes(300) + data[durable + 300 :]}),
+        ("unfinished", made | {name: data[:durable]}),
+        ("nothing", made | {name: b""}),
+        ("torn header", made | {name: data[:100] + bytes(50)}),
     ]
 
 

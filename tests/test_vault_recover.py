@@ -377,6 +377,20 @@ def test_a_start_reads_only_the_end_of_a_closed_recording(tmp_path: Path) -> Non
     assert read(path) == bytes(data)
 
 
+def test_an_end_record_that_outlived_the_index_before_it_does_not_count_as_closed(tmp_path: Path) -> None:
+    """Both are written with one sync; sectors reach the disk in any order."""
+    path = seal(str(tmp_path))
+    data = bytearray(read(path))
+    (_, start, _) = next(span for span in spans(bytes(data)) if span[0] == RecordType.INDEX)
+    data[start : start + 100] = bytes(100)
+    write(path, bytes(data))
+    (seen,) = recover_all(str(tmp_path), device())
+    assert seen.outcome == "closed"
+    with opened(path) as recording:
+        assert recording.verify().state == "interrupted"
+        assert recording.verify().fragments == 6
+
+
 def test_an_end_record_that_is_not_the_devices_own_does_not_count_as_closed(tmp_path: Path) -> None:
     path = seal(str(tmp_path))
     data = bytearray(read(path))

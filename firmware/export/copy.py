@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from firmware.durable import append_behind, new_file
 from firmware.errors import DamagedRecording, DiskFault, InterruptedRecording
 from firmware.vault.attachments import AttachmentType, Timestamp, pack, pack_timestamp
-from firmware.vault.frames import Frame
+from firmware.vault.format import RecordType
+from firmware.vault.frames import Frame, FrameProblem
 from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from firmware.vault.report import VerifyReport
@@ -63,16 +64,28 @@ def attach_keys(path: str, keystore: Keystore) -> None:
     """Make a closed recording that nobody shares a sealed copy by appending its keys, then take them out of `keystore`.
 
     For a recording made by a person's own command: it is theirs already, and a second copy would cost its size again.
-    Killed in the middle, the keys are still in `keystore`. Raises as `write_sealed_copy`.
+    Killed in the middle, the keys are still in `keystore`, and running it again ends what was begun: whatever part of
+    an attachment stands behind the end record is replaced. Raises as `write_sealed_copy`.
     """
     with Recording.open(path, keystore) as recording:
-        end = _end(recording)
-        if end.end == recording.size_bytes:
-            append_behind(path, end.end, _attachments(recording, end.end, ()))
-        identity = recording.header.recording_id
+        identity, torn = recording.header.recording_id, recording.end_record() is None
+        end = _end_before_torn_attachments(recording) if torn else _end(recording)
+        if torn or end.end == recording.size_bytes:
+            append_behind(path, end.end, pack(AttachmentType.KEY_ENVELOPE, keystore.get(identity)))
     with Recording.open(path) as recording:
         recording.key_envelope()  # it is there, or the keystore keeps it
     keystore.destroy(identity)
+
+
+def _end_before_torn_attachments(recording: Recording) -> Frame:
+    """The end record of a whole recording behind which something begins that is no whole attachment."""
+    try:
+        for frame in recording.frames():
+            if frame.kind == RecordType.END:
+                return frame
+    except FrameProblem:
+        pass
+    return _end(recording)
 
 
 def _end(recording: Recording) -> Frame:

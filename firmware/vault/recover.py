@@ -109,12 +109,27 @@ def _closed_before(path: str) -> Recovery | None:
     try:
         with Recording.open(path) as recording:
             end = recording.end_record()
-            if end is None:
+            if end is None or not _joined(recording, end):
                 return None
             return Recovery(path, "was-closed", recording.header.recording_id, end.public.records,
                             end.public.fragments)
     except DamagedRecording:
         return None
+
+
+def _joined(recording: Recording, end: Frame) -> bool:
+    """Is all that was written with the end record, after the last sync before it, there too?
+
+    Sectors reach a disk in any order: a power cut may have kept the end record and lost the index before it.
+    """
+    at: int = end.public.durable_bytes
+    for frame in recording.frames_after(at - 1):
+        if frame.offset != at or at > end.offset:
+            return False
+        if frame.offset == end.offset:
+            return True
+        at = frame.end
+    return False
 
 
 def _recover(handle: int, path: str, device: DeviceKey, unix_s: Callable[[], float]) -> Recovery:
