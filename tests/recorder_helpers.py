@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -190,9 +191,21 @@ class Unit:
     def light(self, name: str, pattern: str, timeout_s: float = 10.0) -> None:
         until(lambda: self.lights()[name] == pattern, timeout_s, f"{name} light {pattern}")
 
-    def disk(self, words: str) -> None:
-        """What the simulated disk does from now on."""
-        self.disk_words.write_text(words)
+    def disk(self, words: str, *, second: bool = False) -> None:
+        """What the simulated disk, or the second one, does from now on."""
+        path = self.disk_words.with_name(self.disk_words.name + ".second" * second)
+        path.with_suffix(".new").write_text(words)
+        path.with_suffix(".new").rename(path)
+
+    def configure(self, section: str, **settings: object) -> None:
+        """Put settings at the head of a section of the configuration."""
+        text = self.config.read_text()
+        lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+        head = f"[{section}]\n"
+        kept = "".join(
+            line for line in text.splitlines(keepends=True) if line.split(" = ")[0] not in settings
+        )
+        self.config.write_text(kept.replace(head, head + lines) if head in kept else f"{kept}{head}{lines}")
 
     def kill9(self) -> float:
         """kill -9 the recorder; returns the time on its clock (seconds, CLOCK_MONOTONIC)."""

@@ -17,7 +17,7 @@ from firmware.recorder.process import Parts, RecorderProcess
 from hw.board import make_board
 from hw.disk import OsDisk
 from hw.sim.clock import SystemClock
-from hw.sim.disk import SimDisk
+from hw.sim.disk import SimDisk, SimDisks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def run(cfg: Config) -> int:
     lock = _only_one(cfg.paths.state_dir)
     board = make_board(cfg.board, cfg.paths.run_dir)
     control = os.environ.get("SCRUBCAM_SIM_DISK", "") if cfg.board.kind == "sim" else ""
-    disk = SimDisk(control) if control else OsDisk()  # a simulated unit may have a simulated disk, a real one never
+    disk = _simulated(cfg, control) if control else OsDisk()  # only a simulated unit may have simulated disks
     try:
         process = RecorderProcess(cfg, Parts(board, disk, SystemClock()))
         process.handle_signals()
@@ -54,6 +54,12 @@ def run(cfg: Config) -> int:
         board.close()
         os.close(lock)
     return 0
+
+
+def _simulated(cfg: Config, control: str) -> SimDisks:
+    """A disk for each target; the second follows the control file `<control>.second`."""
+    controls = (control, f"{control}.second")
+    return SimDisks({folder: SimDisk(words) for folder, words in zip(cfg.paths.targets, controls, strict=False)})
 
 
 def _only_one(state_dir: str) -> int:

@@ -112,21 +112,11 @@ class Chores:
 
     def _prepare_targets(self) -> None:
         """One usable target is enough; a disk that hangs is waited for only so long. Raises DiskFault."""
-        faults: list[DiskFault] = []
-
-        def prepare(target: Target) -> None:
-            try:
-                target.prepare()
-            except DiskFault as fault:
-                faults.append(fault)
-
-        threads = [threading.Thread(target=prepare, args=(target,), daemon=True) for target in self._targets]
+        threads = [threading.Thread(target=target.prepare, daemon=True) for target in self._targets]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(PREPARE_S)
-        if all(look.problem or look.free_bytes is None for look in self.looks()):
-            raise faults[0] if faults else DiskFault(
-                f"{self._targets[0].folder} does not answer", meaning="Nothing can be recorded",
-                todo="check the disk and its cable, or restart the device",
-            )
+        looks = self.looks()
+        if all(look.problem or look.free_bytes is None for look in looks):
+            raise DiskFault(looks[0].problem or f"{looks[0].folder} does not answer", meaning="Nothing can be recorded")

@@ -15,6 +15,7 @@ from firmware.errors import ScrubcamError
 from firmware.messages import Fragment, StreamInfo
 from firmware.recorder import machine_types as t
 from firmware.recorder.session_items import GapMark, Item, SealMark, playable_tail, size_of
+from firmware.recorder.targets import with_todo
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header
 from firmware.vault.keys import RecipientKey
@@ -147,7 +148,7 @@ class Session:
             while not self._turn():
                 pass
         except ScrubcamError as fault:
-            self._fail(f"{fault.code}: {fault.what}" + (f". Do: {fault.todo}" if fault.todo else ""))
+            self._fail(f"{fault.code}: {with_todo(fault)}")
         except Exception as error:  # whatever it is, a recording that is not written must be told
             self._fail(f"recording: {type(error).__name__} {error}")
         finally:

@@ -77,25 +77,12 @@ class Target:
         self._failure, self._probed_ns = text, self._clock.monotonic_ns()
 
     def prepare(self) -> None:
-        """Make the folder; look once and then, on a thread, for ever. Raises DiskFault when it cannot be used.
-
-        Of a second target only the last folder is made: where its disk is not mounted there is no place for it.
-        """
-        try:
-            make_private(self.folder, meaning="Nothing can be recorded there", parents=self._first)
-            if self._device is None:
-                self._device = os.stat(self.folder).st_dev
-            if self._failure:
-                self._probe()
-            self._problem = ""
-        except DiskFault as fault:
-            self._problem = fault.what
-            raise
-        finally:
-            if not self._looking:
-                self._look()
-                self._looking = True
-                threading.Thread(target=self._look_for_ever, name="disk-space", daemon=True).start()
+        """Make the folder and look, with a probe if a recording has failed here; then look for ever, on a thread."""
+        self._probed_ns = 0
+        self._look()
+        if not self._looking:
+            self._looking = True
+            threading.Thread(target=self._look_for_ever, name="disk-space", daemon=True).start()
 
     def _look_for_ever(self) -> None:
         while not self._ended.wait(LOOK_EVERY_S):
@@ -103,12 +90,15 @@ class Target:
 
     def _look(self) -> None:
         try:
+            if self._device is None:  # of a second one only the last folder: without its disk it has no place
+                make_private(self.folder, meaning="Nothing can be recorded there", parents=self._first)
             self._free_bytes = self._disk.free_bytes(self.folder)
             self._problem = self._not_itself()
-            if self._failure and not self._problem and self._clock.monotonic_ns() - self._probed_ns > PROBE_EVERY_NS:
+            probe_due = self._clock.monotonic_ns() - self._probed_ns > PROBE_EVERY_NS or not self._probed_ns
+            if self._failure and not self._problem and probe_due:
                 self._probe()
         except ScrubcamError as fault:
-            self._problem = fault.what
+            self._problem = with_todo(fault)
         except OSError as error:
             self._problem = f"{self.folder}: {error.strerror}"
         self._looked_ns = self._clock.monotonic_ns()
@@ -137,6 +127,11 @@ class Target:
             self._disk.close(handle)
         remove_durably(path)
         self._failure = ""
+
+
+def with_todo(fault: ScrubcamError) -> str:
+    """A fault in one line: what happened and what to do."""
+    return f"{fault.what}. Do: {fault.todo}" if fault.todo else fault.what
 
 
 def make_private(folder: str, *, meaning: str, parents: bool = True) -> None:

@@ -28,7 +28,8 @@ class SimDisk:
     - `fill(bytes_left)`: ENOSPC after that many more bytes, the last write torn at the border.
     - `fail(operation)`: EIO. `read_only()`: EROFS. `recover()` ends all of these.
     - a control file (if given) is read before each operation: words "hang-sync", "hang-write", "fail-sync",
-      "fail-write", "full", "read-only"; an empty or absent file means a healthy disk.
+      "fail-write", "full", "room-<bytes>" (ENOSPC after that many), "read-only", "gone" (ENODEV); an empty or absent
+      file means a healthy disk.
     """
 
     def __init__(self, control_path: str = "") -> None:
@@ -42,6 +43,7 @@ class SimDisk:
         self._hanging: set[Operation] = set()
         self._failing: dict[Operation, int] = {}
         self._space: int | None = None
+        self._told_room: int | None = None
         self._dead = False
 
     # ---- driven from outside -------------------------------------------------------------------
@@ -156,7 +158,42 @@ class SimDisk:
         self._failing = {op: errno.EIO for op in operations if f"fail-{op}" in words}
         if "read-only" in words:
             self._failing |= _READ_ONLY
-        self._space = 0 if "full" in words else None
+        if "gone" in words:
+            self._failing |= dict.fromkeys(operations, errno.ENODEV)
+        room = 0 if "full" in words else next((int(word[5:]) for word in words if word.startswith("room-")), None)
+        if room != self._told_room:  # the word stays in the file while the room is used up
+            self._told_room = self._space = room
+
+
+class SimDisks:
+    """hw.ports.Disk over several simulated disks, each of which holds one folder."""
+
+    def __init__(self, disks: dict[str, SimDisk]) -> None:
+        self._disks = {os.path.abspath(folder): disk for folder, disk in disks.items()}
+        self._of_handle: dict[int, SimDisk] = {}
+
+    def create(self, path: str) -> int:
+        disk = self._at(os.path.dirname(path))
+        handle = disk.create(path)
+        self._of_handle[handle] = disk
+        return handle
+
+    def write(self, handle: int, data: bytes) -> None:
+        self._of_handle[handle].write(handle, data)
+
+    def sync(self, handle: int) -> None:
+        self._of_handle[handle].sync(handle)
+
+    def close(self, handle: int) -> None:
+        disk = self._of_handle.pop(handle, None)
+        if disk is not None:
+            disk.close(handle)
+
+    def free_bytes(self, path: str) -> int:
+        return self._at(path).free_bytes(path)
+
+    def _at(self, folder: str) -> SimDisk:
+        return self._disks[os.path.abspath(folder)]
 
 
 def tear(path: str, synced: int, written: int, rng: random.Random) -> None:
