@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from firmware.messages import Fragment
-from firmware.vault.reader import Recording
 from tests.recorder_helpers import CONSENT, Listener, Unit, until
 
 MB = 1_000_000
@@ -87,7 +86,7 @@ def alert(listener: Listener, code: str, kind: str = "alert") -> str:
 
 
 def fragments(path: Path, unit: Unit) -> list[Fragment]:
-    with Recording.open(str(path)) as recording:
+    with unit.open(path) as recording:
         assert recording.verify().ok
         return list(recording.fragments(unit.key()))
 
@@ -97,7 +96,7 @@ def parts(unit: Unit, listener: Listener) -> tuple[Path, Path]:
     event = listener.event("continues")
     first = unit.root / "rec" / f"{event.fields['earlier']}.scrub"
     after = unit.root / "rec2" / f"{event.recording_id}.scrub"
-    with Recording.open(str(after)) as recording:
+    with unit.open(after) as recording:
         assert recording.header.settings["continues"] == event.fields["earlier"]
     return first, after
 
@@ -111,7 +110,7 @@ def test_a_small_disk_warns_ends_in_a_sealed_file_and_refuses_until_there_is_roo
     assert listener.event("sealed").fields["reason"] == "disk-full"
     unit.light("record", "off")
     (path,) = unit.recordings()
-    with Recording.open(str(path)) as recording:
+    with unit.open(path) as recording:
         report = recording.verify()
         assert report.complete
         assert report.fragments
@@ -136,7 +135,7 @@ def test_a_full_disk_hands_the_recording_to_the_second(unit: Unit, small: SmallD
     listener.event("sealed", count=2)
     first, after = parts(unit, listener)
     assert [e.recording_id for e in listener.events if e.kind == "sealed"] == [first.stem, after.stem]
-    with Recording.open(str(first)) as recording:
+    with unit.open(first) as recording:
         assert recording.verify().end_reason == "disk-full"
     assert unit.stop() == 0
     earlier, later = fragments(first, unit), fragments(after, unit)

@@ -59,9 +59,14 @@ class Chores:
 
     def target_failed(self, folder: str, text: str) -> None:
         """A recording failed in `folder`."""
-        for target in self._targets:
-            if target.folder == folder:
-                target.failed(text)
+        self._target(folder).failed(text)
+
+    def target_low(self, folder: str) -> None:
+        """A recording found the floor reached in `folder`: known before the next look."""
+        self._target(folder).low(self._cfg.recorder.floor_bytes)
+
+    def _target(self, folder: str) -> Target:
+        return next(target for target in self._targets if target.folder == folder)
 
     def self_test(self) -> None:
         threading.Thread(target=self._self_test, name="selftest", daemon=True).start()

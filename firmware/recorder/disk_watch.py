@@ -62,6 +62,8 @@ class DiskWatch:
             return event
         if isinstance(event, t.WriterFault):
             self._chores.target_failed(session.folder, event.text)
+        else:
+            self._chores.target_low(session.folder)
         return replace(event, next_id=new_recording_id()) if self._other_target(session.folder) else event
 
     def _other_target(self, folder: str) -> str:

@@ -76,6 +76,10 @@ class Target:
         """A recording failed here: not to be used before a probe has shown that it takes bytes again."""
         self._failure, self._probed_ns = text, self._clock.monotonic_ns()
 
+    def low(self, free_bytes: int) -> None:
+        """No more than so much is free, whatever the last look found."""
+        self._free_bytes = min(self._free_bytes or 0, free_bytes)
+
     def prepare(self) -> None:
         """Make the folder and look, with a probe if a recording has failed here; then look for ever, on a thread."""
         self._probed_ns = 0
