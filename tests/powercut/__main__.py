@@ -67,7 +67,7 @@ class PowerCuts:
         kinds = {kind for _, kind, _ in told - before}
         moment = ("while stopping" if turn == STOPPING else RECORDING if "started" in kinds
                   else "while starting a recording")
-        found = judge(self._recording(known), self._unit.key, self._work)
+        found = judge(self._recording(known), self._unit.keystore, self._unit.key, self._work)
         problem = found.problem
         if not problem and "sealed" in kinds and found.state != "sealed":
             problem = f"it was told to be sealed and is {found.state}"

@@ -11,6 +11,7 @@ from firmware.errors import ScrubcamError
 from firmware.export.sealed import export_sealed
 from firmware.messages import Fragment
 from firmware.vault.keys import PrivateKey
+from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 
 
@@ -24,13 +25,13 @@ class Judgement:
     problem: str = ""
 
 
-def judge(path: Path, key: PrivateKey, work: Path) -> Judgement:
+def judge(path: Path, keystore: Keystore, key: PrivateKey, work: Path) -> Judgement:
     """Verify, open, export and decode one recording that recovery has closed."""
     aside = path.with_name(path.name + ".unstarted")
     if not path.exists():
         return Judgement("unstarted" if aside.exists() else "absent")
     try:
-        with Recording.open(str(path)) as recording:
+        with Recording.open(str(path), keystore) as recording:
             report = recording.verify()
             fragments = [stored.record for stored in recording.records(key) if isinstance(stored.record, Fragment)]
         if not report.ok or report.state not in ("interrupted", "sealed"):
@@ -38,7 +39,7 @@ def judge(path: Path, key: PrivateKey, work: Path) -> Judgement:
         if not fragments:
             return Judgement(report.state)
         film = work / "export.mp4"
-        frames = export_sealed(path, key, film, force=True).frames
+        frames = export_sealed(path, key, film, force=True, keystore=keystore).frames
         decoded = _decode(film)
         if not frames == decoded == sum(len(fragment.verdicts) for fragment in fragments):
             return Judgement(report.state, problem=f"{frames} frames exported, {decoded} decoded")

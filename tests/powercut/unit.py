@@ -14,6 +14,7 @@ from pathlib import Path
 from firmware.ipc import ChannelClosed
 from firmware.paths import default_models_dir
 from firmware.vault.keys import PrivateKey, new_archive_key
+from firmware.vault.keystore import Keystore
 from tests.recorder_helpers import CONSENT, Listener
 
 SCENE = "scene://?width=320&height=180&rate=30&seed=3&sound=0"
@@ -39,7 +40,10 @@ codes = {detectors}
 preroll_s = {preroll_s}
 reserve_bytes = 1000000
 floor_bytes = 1000000
-recipients = ["{work}/archive.pub"]
+escrow = "none"
+[[recorder.recipients]]
+role = "archive"
+file = "{work}/archive.pub"
 [mqtt]
 health_interval_s = 1
 """
@@ -50,6 +54,7 @@ class CutUnit:
 
     def __init__(self, work: Path, disk: Path, *, detectors: bool) -> None:
         self.recordings = disk / "recordings"
+        self.keystore = Keystore.of_device(str(disk / "state"))
         self._run = Path(tempfile.mkdtemp(prefix="cut-"))
         self._config = work / "scrubcam.toml"
         self._config.write_text(TOML.format(

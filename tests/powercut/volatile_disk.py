@@ -18,6 +18,8 @@ import time
 
 API_VERSION = 2
 SECTOR = 512
+WAIT_S = 2.0
+"""So long may the writes take that a cut waits for; nobody may be writing any more."""
 MOODS = ("all lost", "all kept", "in order up to one", "each write on its own", "each sector on its own")
 
 _settings: dict[str, str] = {}
@@ -111,7 +113,9 @@ def _listen(server: socket.socket) -> None:
                     _cut_after = (seed, writes)
                 else:
                     _cut(seed)
-            _done.wait()
+            if not _done.wait(WAIT_S):
+                with _lock:
+                    _cut(seed)
             connection.sendall(json.dumps(_told).encode() + b"\n")
 
 
