@@ -119,7 +119,7 @@ def test_nothing_else_in_the_product_makes_durable_or_renames() -> None:
     offenders = []
     for folder in ("firmware", "hw"):
         for file in (ROOT / folder).rglob("*.py"):
-            if file in (ROOT / "firmware" / "durable.py", ROOT / "hw" / "files.py"):
+            if str(file.relative_to(ROOT)) in ("firmware/durable.py", "hw/files.py", "hw/sim/files.py"):
                 continue
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
