@@ -10,7 +10,7 @@ from tests.fuzz.mutate import mutated
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
 
-RUNS = 1500
+RUNS = 600
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -7,6 +7,7 @@ import datetime
 import os
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -53,7 +54,7 @@ def load_device_ca(path_key: str, path_certificate: str, passphrase: str | None 
         key = serialization.load_pem_private_key(_read(path_key), secret)
     except TypeError as error:
         raise KeyFault(f"the passphrase for {path_key} is missing, or it has none", todo="try again") from error
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFault(f"{path_key} is no key file, or its passphrase is another one", todo="try again") from error
     if not isinstance(key, Ed25519PrivateKey) or key.public_key().public_bytes_raw() != raw_key(certificate):
         raise KeyFault(f"{path_key} is not the key of the CA in {path_certificate}",
@@ -65,7 +66,7 @@ def certify_device(ca: DeviceCa, path_public: str, name: str, path_certificate: 
     """Write the certificate of the device key in `path_public` (device.pub), a new file. Raises KeyFault, DiskFault."""
     try:
         device = serialization.load_pem_public_key(_read(path_public))
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFault(f"{path_public} is no public key", todo="name the device's device.pub") from error
     if not isinstance(device, Ed25519PublicKey):
         raise KeyFault(f"{path_public} is not a device key (Ed25519)", todo="name the device's device.pub")
@@ -76,7 +77,7 @@ def read_certificates(path: str) -> list[x509.Certificate]:
     """All certificates of a PEM file, at least one. Raises KeyFault."""
     try:
         return x509.load_pem_x509_certificates(_read(path))
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFault(f"{path} holds no certificate, or a damaged one",
                        todo="name a PEM file of certificates") from error
 

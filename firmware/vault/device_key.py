@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -55,7 +55,7 @@ class DeviceKey:
         except OSError as error:
             raise KeyFault(f"the device key {path} cannot be read ({error.strerror})",
                            todo="start `scrubcam run` once: it creates the key") from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise KeyFault(
                 f"the device key {path} is malformed", meaning="This device cannot sign recordings",
                 todo="restore the key from a backup, or move it away: a new device identity is then created",
@@ -114,7 +114,7 @@ def public_key_of(path: str) -> bytes:
     except OSError as error:
         raise KeyFault(f"the device's public key {path} cannot be read ({error.strerror})",
                        todo="name the device.pub of the device") from error
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFault(f"the public key {path} is malformed", todo="name the device.pub of the device") from error
     if not isinstance(key, Ed25519PublicKey):
         raise KeyFault(f"{path} is not a device key (Ed25519)", todo="name the device.pub of the device")
@@ -154,7 +154,7 @@ def load_trust_list(path: str) -> frozenset[str]:
 def _fingerprint_of_pem(text: str, path: str, line: int) -> str:
     try:
         key = serialization.load_pem_public_key(text.encode())
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFault(f"the public key that ends in line {line} of {path} is malformed") from error
     if not isinstance(key, Ed25519PublicKey):
         raise KeyFault(f"the public key that ends in line {line} of {path} is not a device key (Ed25519)")

@@ -35,6 +35,7 @@ from firmware.messages import (
 )
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.keys import PrivateKey
+from tests.fuzz import sealed
 
 CONSENT = Consent(state="given", video=True, audio=True, by="Dr. N.", evidence="form 7", purpose="teaching of suturing",
                   purpose_class="education")
@@ -111,5 +112,9 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "trust-list": _trust_list,
     "detections": lambda: [_DETECTIONS],
     "fragment": lambda: [fragment(3, FRAMES, SOUNDS), fragment(3, FRAMES)],
+    "sealed-file": sealed.file_seeds,
+    "sealed-forged": sealed.forged_seeds,
+    "recover": sealed.file_seeds,
+    "recover-forged": sealed.forged_seeds,
     "init-segment": lambda: [init_segment(VIDEO), init_segment(VIDEO, SOUND)],
 }

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from firmware.config_file import loads
 from firmware.errors import ConfigError, KeyFault, MediaUnreadable, PartMissing, ScrubcamError
@@ -23,14 +21,10 @@ from firmware.pipeline.replay import load_detections
 from firmware.vault.device_key import load_trust_list
 from firmware.vault.keys import PrivateKey, PublicKey
 from hw.sim.scene_uri import parse_scene_uri
+from tests.fuzz import sealed
+from tests.fuzz.sealed import told_well
 
 Target = Callable[[bytes], None]
-FOLDER = Path("/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir())  # memory: a disk would be the limit
-
-
-def _told(error: ScrubcamError) -> None:
-    """A refusal says something, and no more than fits on a screen."""
-    assert 0 < len(str(error)) < 5000
 
 
 def config(data: bytes) -> None:
@@ -38,7 +32,7 @@ def config(data: bytes) -> None:
     try:
         loads(data.decode("utf-8", "surrogateescape"), "fuzz.toml")
     except ConfigError as error:
-        _told(error)
+        told_well(error)
 
 
 def models_lock(data: bytes) -> None:
@@ -46,7 +40,7 @@ def models_lock(data: bytes) -> None:
     try:
         parse_lock(data.decode("utf-8", "replace"))
     except PartMissing as error:
-        _told(error)
+        told_well(error)
 
 
 def scene_uri(data: bytes) -> None:
@@ -54,7 +48,7 @@ def scene_uri(data: bytes) -> None:
     try:
         parse_scene_uri(data.decode("utf-8", "replace"))
     except ConfigError as error:
-        _told(error)
+        told_well(error)
 
 
 def mqtt_command(data: bytes) -> None:
@@ -91,12 +85,12 @@ def _file(read: Callable[[str], object], allowed: type[ScrubcamError]) -> Target
     """A parser that opens a file itself: the bytes are put where it looks."""
 
     def target(data: bytes) -> None:
-        path = FOLDER / f"scrubcam-fuzz-{os.getpid()}"
+        path = sealed.FOLDER / f"scrubcam-fuzz-{os.getpid()}"
         path.write_bytes(data)
         try:
             read(str(path))
         except allowed as error:
-            _told(error)
+            told_well(error)
         finally:
             path.unlink()
 
@@ -108,7 +102,7 @@ def fragment(data: bytes) -> None:
     try:
         parse_fragment(data)
     except MediaUnreadable as error:
-        _told(error)
+        told_well(error)
 
 
 def init_segment(data: bytes) -> None:
@@ -116,7 +110,7 @@ def init_segment(data: bytes) -> None:
     try:
         parse_init(data)
     except MediaUnreadable as error:
-        _told(error)
+        told_well(error)
 
 
 TARGETS: dict[str, Target] = {
@@ -134,4 +128,8 @@ TARGETS: dict[str, Target] = {
     "detections": _file(load_detections, MediaUnreadable),
     "fragment": fragment,
     "init-segment": init_segment,
+    "sealed-file": sealed.read_all,
+    "sealed-forged": lambda data: sealed.read_all(sealed.forged(data)),
+    "recover": sealed.recover_it,
+    "recover-forged": lambda data: sealed.recover_it(sealed.forged(data)),
 }
