@@ -199,6 +199,13 @@ class Retention(Struct, forbid_unknown_fields=True, frozen=True):
     time."""
 
 
+class Access(Struct, forbid_unknown_fields=True, frozen=True):
+    """Who may connect to the recorder's local socket. What they may do there is in roles.md."""
+
+    group: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$|^$")] = ""
+    """Besides the device's own user, members of this group of the machine may connect, and log in."""
+
+
 class Board(Struct, forbid_unknown_fields=True, frozen=True):
     """Pins, pedal and lights: "sim" is driven over a socket in run_dir, "jetson" by Jetson.GPIO."""
 
@@ -246,6 +253,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     zones: Zones = Zones()
     recorder: Recorder = Recorder()
     retention: Retention = Retention()
+    access: Access = Access()
     board: Board = Board()
     controls: Controls = Controls()
     mqtt: Mqtt = Mqtt()

@@ -1,6 +1,6 @@
-"""Writes docs/configuration.md and the example configurations out of the types in config.py; reads nothing else.
+"""Writes docs/configuration.md, docs/roles.md and the example configurations out of config.py and roles.py.
 
-`python -m firmware.config_docs` rewrites the three files in the current directory's docs/ and deploy/.
+`python -m firmware.config_docs` rewrites the files in the current directory's docs/ and deploy/.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from firmware import config as config_module
+from firmware import roles
 from firmware.config import Config
 from firmware.config_words import allowed, table_of
 
@@ -75,6 +76,7 @@ def documents() -> dict[str, str]:
     """Every generated file: path below the source folder -> text."""
     return {
         "docs/configuration.md": markdown(),
+        "docs/roles.md": roles.markdown(),
         "deploy/scrubcam-pc.toml": example(_PC_HEAD, _PC),
         "deploy/scrubcam-jetson.toml": example(_JETSON_HEAD, _JETSON),
     }

@@ -195,7 +195,10 @@ class Consent(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Command(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
-    """Ask the recorder for something. `id` is the asker's; a repeated id gets the first answer again."""
+    """Ask the recorder for something. `id` is the asker's; a repeated id gets the first answer again.
+
+    What the asker writes into `origin` does not count: the recorder puts the login's name or the role there.
+    """
 
     id: Annotated[str, Meta(min_length=1, max_length=64)]
     verb: Verb
@@ -204,8 +207,44 @@ class Command(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     consent: Consent | None = None
 
 
+LoginRole = Literal["operator", "surgeon", "biomed", "privacy-officer", "administrator"]
+Role = Literal["anyone", LoginRole, "fleet"]
+"""What a connection to the recorder may do goes by its role; roles.py has the table."""
+LoginName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
+Passphrase = Annotated[str, Meta(max_length=256)]
+RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ActAsFleet(Struct, tag=True, frozen=True):
+    """The agent's first word: this connection has the fleet's rights from now on, which are never more."""
+
+
+class Login(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Give this connection the role of a login. Answered by an Answer."""
+
+    id: RequestId
+    name: LoginName
+    passphrase: Passphrase
+
+
+class SetLogin(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Make or change the login `name`; without a role, remove it. Answered by an Answer."""
+
+    id: RequestId
+    name: LoginName
+    role: LoginRole | None = None
+    passphrase: Passphrase = ""
+
+
+class ApproveZones(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Approve the field zones whose hash (zone_approval.zones_hash) this is. Answered by an Answer."""
+
+    id: RequestId
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class Answer(Struct, tag=True, frozen=True):
-    """The recorder's answer to a command; `reason` names the unmet condition when refused."""
+    """The recorder's answer to a command or a login; `reason` names the unmet condition when refused."""
 
     id: str
     ok: bool
@@ -275,5 +314,5 @@ class Subscribe(Struct, tag=True, frozen=True):
     after_seq: int = 0
 
 
-ToRecorder = Command | Subscribe
+ToRecorder = Command | Subscribe | ActAsFleet | Login | SetLogin | ApproveZones
 FromRecorder = Answer | StateReport | Event | Health

@@ -377,7 +377,7 @@ def test_commands_reach_the_recorder_and_are_answered(bench: Bench) -> None:
     given = bench.listener.ask({"verb": "consent", "consent": {"state": "given", "video": True, "by": "form 7"}})
     assert given.ok
     first = bench.recorder.commands[1]
-    assert (first.verb, first.origin, first.note) == ("start", "mqtt", "from the desk")
+    assert (first.verb, first.origin, first.note) == ("start", "fleet", "from the desk")
     assert bench.recorder.commands[2].consent is not None
     wait_for(lambda: [e.kind for e in bench.listener.events] == ["started"], "the event")
     before = len(bench.recorder.commands)

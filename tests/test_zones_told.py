@@ -17,13 +17,15 @@ from typer.testing import CliRunner
 from firmware import config
 from firmware.cli.main import app
 from firmware.config import Zone, Zones
-from firmware.config_file import loads
+from firmware.config_file import load, loads
 from firmware.config_rules import MOST_FIELD_AREA, MOST_ZONES, broken_rules
 from firmware.errors import ConfigError
 from firmware.export.mp4 import export_mp4
 from firmware.messages import FieldZone, StreamInfo
 from firmware.recorder.scrub_once import scrub
+from firmware.recorder.zone_approval import approve
 from firmware.statement import statement
+from firmware.vault.device_key import DeviceKey
 from firmware.vault.reader import Recording
 from hw.ports import StreamFormat
 from tests.media_helpers import encode, records, video_track
@@ -116,6 +118,9 @@ def test_scrubbed_footage_says_it_in_report_and_film(tmp_path: Path) -> None:
 def test_each_use_of_a_field_zone_is_an_event_for_the_fleet(tmp_path: Path) -> None:
     unit = Unit(tmp_path)
     unit.config.write_text(unit.config.read_text() + "\n[zones]\nprofile = 'ent'\n" + FIELD.format("ear"))
+    state_dir = tmp_path / "state"
+    state_dir.mkdir()
+    approve(str(state_dir), load(unit.config).zones, DeviceKey.load_or_create(str(state_dir)), "kim", 1.0)
     listener = unit.start()
     try:
         listener.state("READY")

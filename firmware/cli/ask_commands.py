@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from firmware.cli.console import out
+from firmware.cli.talk import LoginOption, PassphraseFile, away, connect, log_in, wait_for
 from firmware.config import Config
-from firmware.errors import ConfigError, Refused, ScrubcamError
-from firmware.ipc import Channel, ChannelClosed
-from firmware.messages import Answer, Command, Consent, FromRecorder, StateReport, Subscribe, ToRecorder, Verb
-from firmware.recorder_socket import SOCKET_NAME, connect_to_recorder
+from firmware.errors import ConfigError, Refused
+from firmware.ipc import ChannelClosed
+from firmware.messages import Answer, Command, Consent, StateReport, Subscribe, Verb
 
-Message = TypeVar("Message", Answer, StateReport)
-ANSWER_TIMEOUT_S = 15.0
 ConfigFile = Annotated[Path, typer.Option("--config", help="The running device's scrubcam.toml.")]
 
 
@@ -37,21 +34,25 @@ def ask(
     purpose: Annotated[str, typer.Option(help="With consent: what the recording is for.")] = "",
     audio: Annotated[bool, typer.Option("--audio", help="With consent: it covers sound too.")] = False,
     state: Annotated[str, typer.Option(help="With consent: given, refused or withdrawn.")] = "given",
+    login: LoginOption = "",
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Ask a running device: status, consent, start, bookmark, pause, resume or stop.
 
     Example: `scrubcam ask consent --by "Dr. N." --evidence "signed form" --purpose teaching --config scrubcam.toml`
     """
     consent = _consent(state, audio, by, evidence, purpose) if verb == "consent" else None
-    channel = _connect(_load(config))
+    channel = connect(_load(config))
     try:
+        if login:
+            log_in(channel, login, passphrase_file)
         channel.send(Subscribe(after_seq=2**62))
-        told = _wait_for(channel, StateReport)
+        told = wait_for(channel, StateReport)
         command = Command(id=uuid.uuid4().hex, verb=verb, note=note, consent=consent)
         channel.send(command)
-        answer = _wait_for(channel, Answer)
+        answer = wait_for(channel, Answer)
     except ChannelClosed:
-        raise _away(config) from None
+        raise away(config) from None
     finally:
         channel.close()
     if not answer.ok:
@@ -76,7 +77,7 @@ def board(
     try:
         remote = BoardRemote(settings.paths.run_dir)
     except OSError:
-        raise _away(config) from None
+        raise away(config) from None
     try:
         answer = remote.ask(" ".join(words))
     except ValueError as error:
@@ -101,25 +102,3 @@ def _consent(state: str, audio: bool, by: str, evidence: str, purpose: str) -> C
             given = state == "given"
             return Consent(known, video=given, audio=given and audio, by=by, evidence=evidence, purpose=purpose)
     raise ConfigError(f"--state {state}: allowed are given, refused and withdrawn")
-
-
-def _connect(settings: Config) -> Channel[ToRecorder, FromRecorder]:
-    run_dir = Path(settings.paths.run_dir)
-    try:
-        return connect_to_recorder(run_dir)
-    except OSError:
-        raise _away(run_dir / SOCKET_NAME) from None
-
-
-def _wait_for(channel: Channel[ToRecorder, FromRecorder], wanted: type[Message]) -> Message:
-    deadline = time.monotonic() + ANSWER_TIMEOUT_S
-    while (left := deadline - time.monotonic()) > 0:
-        message = channel.recv(left)
-        if isinstance(message, wanted):
-            return message
-    raise ScrubcamError("The recorder gave no answer", meaning="What was asked may or may not have happened",
-                        todo="look at its light, or ask for the status")  # fmt: skip
-
-
-def _away(where: Path) -> ScrubcamError:
-    return ScrubcamError(f"No device is running with {where}", todo="start it: scrubcam run --config scrubcam.toml")

@@ -17,6 +17,7 @@ from firmware.cli import (
     file_commands,
     key_commands,
     record_commands,
+    role_commands,
 )
 from firmware.cli.console import report_error
 from firmware.errors import ScrubcamError
@@ -55,6 +56,7 @@ file_commands.register(app)
 eval_commands.register(app)
 key_commands.register(app)
 audit_commands.register(app)
+role_commands.register(app)
 
 
 def main() -> None:

@@ -15,7 +15,17 @@ from firmware.fleet.backoff import Backoff
 from firmware.fleet.outbox import Outbox
 from firmware.ipc import Channel, ChannelClosed
 from firmware.log import get_logger
-from firmware.messages import Answer, Command, Event, FromRecorder, Health, StateReport, Subscribe, ToRecorder
+from firmware.messages import (
+    ActAsFleet,
+    Answer,
+    Command,
+    Event,
+    FromRecorder,
+    Health,
+    StateReport,
+    Subscribe,
+    ToRecorder,
+)
 from firmware.recorder_socket import connect_to_recorder
 
 _SEND_TIMEOUT_S = 1.0
@@ -100,6 +110,7 @@ class RecorderLink:
         # The last event taken is asked for once more: a journal that does not have it is another journal, whose
         # low numbers would otherwise never come up.
         self._anchor = self._outbox.cursor
+        channel.send(ActAsFleet(), timeout_s=_SEND_TIMEOUT_S)
         channel.send(Subscribe(max(0, self._anchor - 1)), timeout_s=_SEND_TIMEOUT_S)
         self._retry.connected(time.monotonic())
         since_s = heard_s = time.monotonic()

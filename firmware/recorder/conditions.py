@@ -33,6 +33,7 @@ class Snapshot:
     pipeline_problem: str
     picture_age_s: float | None
     pedal_problem: str
+    zones_problem: str = ""
 
 
 def hours_left(disks: Sequence[Look], floor_bytes: int, bytes_per_s: float) -> float:
@@ -89,12 +90,17 @@ def _pedal(s: Snapshot) -> str | None:
     return f"pedal: {s.pedal_problem}" if s.pedal_problem else None
 
 
+def _zones(s: Snapshot) -> str | None:
+    return f"zones: {s.zones_problem}" if s.zones_problem else None
+
+
 CONDITIONS: dict[str, Callable[[Snapshot], str | None]] = {
     "consent": _consent,
     "recipients": _recipients,
     "disk": _disk,
     "pipeline": _pipeline,
     "pedal": _pedal,
+    "zones": _zones,
 }
 """Every start condition, in the order in which they are named to a person."""
 

@@ -18,6 +18,7 @@ from firmware.log import get_logger
 from firmware.messages import Answer, Command, Event, Fragment, StreamInfo
 from firmware.recorder import conditions, controls, lights, machine, reports
 from firmware.recorder import machine_types as t
+from firmware.recorder.access import Access
 from firmware.recorder.chores import Chores
 from firmware.recorder.disk_watch import DiskWatch
 from firmware.recorder.effects import Effects
@@ -65,11 +66,12 @@ class RecorderProcess:
         journal = Journal(os.path.join(cfg.paths.state_dir, JOURNAL_NAME))
         journal.sign = self._sign
         self._journal = JournalThread(journal, self._event_is_durable, self._journal_fault)
-        self._server = SocketServer(cfg.paths.run_dir, journal, self.wake)
         self._answers = AnswerMemory()
         self._keeper = PipelineKeeper(cfg, self._clock)
         self._preroll = PreRoll(cfg.recorder.preroll_s)
         self._chores = Chores(cfg, parts.disk, self._clock, self.post, self._note)
+        self._access = Access(cfg.paths.state_dir, cfg.zones, lambda: self._chores.keys.device, self._clock, self._note)
+        self._server = SocketServer(cfg.paths.run_dir, journal, self.wake, self._access, cfg.access.group)
         rules = t.Rules(
             sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9)
         )
@@ -230,6 +232,7 @@ class RecorderProcess:
             escrow_needed=cfg.recorder.escrow == "required", recipients_problem=keys.recipients_problem,
             pipeline_started=self._keeper.running, pipeline_problem=self._keeper.problem,
             picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedal_problem,
+            zones_problem=self._access.zones_problem,
         ))
 
     def _show(self) -> None:

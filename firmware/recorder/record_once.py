@@ -21,6 +21,7 @@ from firmware.export.copy import attach_keys
 from firmware.log import get_logger
 from firmware.messages import Alert, Configure, Consent, Fragment, Progress, StreamInfo
 from firmware.recorder import machine_types as t
+from firmware.recorder import zone_approval
 from firmware.recorder.effects import recording_settings
 from firmware.recorder.machine_turn import consent_allows_video
 from firmware.recorder.pipeline_run import pictures
@@ -86,6 +87,10 @@ def record(
     recipients = load_recipients((role, str(path)) for role, path in recipient_files)
     state_dir = _state_dir(cfg)
     device, keystore = DeviceKey.load_or_create(state_dir), Keystore.of_device(state_dir)
+    not_approved = zone_approval.problem(zone_approval.load(state_dir), cfg.zones, device)
+    if not_approved:
+        raise Refused(f"zones: {not_approved}", meaning="Nothing is recorded",
+                      todo="have the privacy officer approve them (scrubcam zones approve), or leave them out")
     run = _Run(cfg, disk or OsDisk(), _folder(out_dir), recipients, device, keystore, consent)
     configure = Configure(
         source=replace(cfg.source, uri=source_uri), encode=cfg.encode, sound=cfg.sound, detect=cfg.detect,

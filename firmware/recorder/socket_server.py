@@ -1,28 +1,27 @@
-"""The recorder's local socket: commands in, answers, state, health and events out. Decides nothing.
+"""The recorder's local socket: who may connect, what they hear, and the way of their commands to the loop.
 
-Each connection has two threads of its own, so that a slow or dead listener is dropped and never holds up the loop.
-Mode 0600: only the recorder's own user, and root, can speak to it.
+Mode 0600: only the recorder's own user, and root, can speak to it; 0660 where the site names a group.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import shutil
 import socket
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from firmware.errors import ConfigError, DiskFault
-from firmware.ipc import Channel, ChannelClosed
-from firmware.messages import Answer, Command, Event, FromRecorder, Health, StateReport, Subscribe, ToRecorder
+from firmware.errors import ConfigError
+from firmware.messages import Answer, Command, Event, Health, StateReport
+from firmware.recorder.access import Access
 from firmware.recorder.journal import Journal
+from firmware.recorder.socket_client import Client
 from firmware.recorder_socket import SOCKET_NAME
 
 MAX_CLIENTS = 16
-OUTBOX_BOUND = 256
-SLOW_AFTER_S = 5.0
 REMEMBERED_ANSWERS = 512
 
 
@@ -45,21 +44,26 @@ class AnswerMemory:
 class SocketServer:
     """Listens on <run_dir>/recorder.sock. `inbox` is read by the loop; `publish*` and `answer` never wait."""
 
-    def __init__(self, run_dir: str | Path, journal: Journal, wake: Callable[[], None]) -> None:
-        """Raises ConfigError when the socket cannot be made."""
+    def __init__(self, run_dir: str | Path, journal: Journal, wake: Callable[[], None], access: Access | None = None,
+                 group: str = "") -> None:
+        """Without `access` nobody can log in. Raises ConfigError when the socket cannot be made."""
         self.path = Path(run_dir) / SOCKET_NAME
-        self.inbox: queue.Queue[tuple[_Client, Command]] = queue.Queue(256)
-        self._journal, self._wake = journal, wake
-        self._clients: set[_Client] = set()
+        self.inbox: queue.Queue[tuple[Client, Command]] = queue.Queue(256)
+        self._journal, self._wake, self.access = journal, wake, access
+        self._clients: set[Client] = set()
         self._lock = threading.Lock()
         self._last_state: StateReport | None = None
         self._closed = False
         try:
-            self._listener = _listen(self.path)
+            self._listener = _listen(self.path, group)
+        except LookupError as error:
+            raise ConfigError(f"access.group: this machine has no group {group!r}", todo="make it, or name another",
+                              meaning="The recorder cannot start") from error
         except OSError as error:
             raise ConfigError(
                 f"the recorder's socket {self.path} cannot be made ({error})",
-                todo="check paths.run_dir: it must exist, be writable and have a path of less than 100 bytes",
+                todo="check paths.run_dir: it must exist, be writable and have a path of less than 100 bytes; with"
+                " access.group the recorder's user must be a member of that group",
             ) from error
         threading.Thread(target=self._accept, name="socket", daemon=True).start()
 
@@ -79,7 +83,7 @@ class SocketServer:
         for client in clients:
             client.look()
 
-    def answer(self, client: _Client, answer: Answer) -> None:
+    def answer(self, client: Client, answer: Answer) -> None:
         client.offer(answer)
 
     def close(self) -> None:
@@ -105,7 +109,7 @@ class SocketServer:
                 if len(self._clients) >= MAX_CLIENTS or self._closed:
                     sock.close()
                     continue
-                client = _Client(sock, self)
+                client = Client(sock, self)
                 self._clients.add(client)
             client.start()
 
@@ -118,7 +122,7 @@ class SocketServer:
     def open_journal(self) -> Journal:
         return self._journal.reader()
 
-    def received(self, client: _Client, command: Command) -> bool:
+    def received(self, client: Client, command: Command) -> bool:
         try:
             self.inbox.put_nowait((client, command))
         except queue.Full:
@@ -126,112 +130,16 @@ class SocketServer:
         self._wake()
         return True
 
-    def gone(self, client: _Client) -> None:
+    def gone(self, client: Client) -> None:
         with self._lock:
             self._clients.discard(client)
 
 
-class _Client:
-    """One connection: a thread that reads, a thread that writes, a bounded outbox between it and the loop."""
+def _listen(path: Path, group: str) -> socket.socket:
+    """A listening socket at `path`, mode 0600 from its first moment; one left by a crash is replaced.
 
-    def __init__(self, sock: socket.socket, server: SocketServer) -> None:
-        self._channel: Channel[FromRecorder, ToRecorder] = Channel(sock, FromRecorder, ToRecorder)
-        self._server = server
-        self._changed = threading.Condition()
-        self._outbox: deque[FromRecorder] = deque()
-        self._subscribed = False
-        self._sent_seq = 0
-        self._news = False
-        self._closed = False
-        self._sender = threading.Thread(target=self._send, name="socket-out", daemon=True)
-
-    def start(self) -> None:
-        threading.Thread(target=self._receive, name="socket-in", daemon=True).start()
-        self._sender.start()
-
-    def offer(self, message: FromRecorder) -> None:
-        """Queue without waiting; whoever does not keep up is dropped."""
-        with self._changed:
-            if not isinstance(message, Answer) and not self._subscribed:
-                return
-            if len(self._outbox) >= OUTBOX_BOUND:
-                self._closed = True
-            else:
-                self._outbox.append(message)
-            self._changed.notify()
-
-    def look(self) -> None:
-        with self._changed:
-            self._news = True
-            self._changed.notify()
-
-    def close(self, flush_s: float = 0.0) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        if flush_s and self._sender.is_alive():
-            self._sender.join(flush_s)
-        self._channel.close()
-
-    def _receive(self) -> None:
-        try:
-            while not self._closed:
-                message = self._channel.recv(1.0)
-                if isinstance(message, Subscribe):
-                    with self._changed:
-                        self._subscribed, self._sent_seq, self._news = True, message.after_seq, True
-                        state = self._server.state_now()
-                        if state is not None:
-                            self._outbox.append(state)
-                        self._changed.notify()
-                elif isinstance(message, Command) and not self._server.received(self, message):
-                    break
-        except ChannelClosed:
-            pass
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-
-    def _send(self) -> None:
-        journal: Journal | None = None
-        try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(self._has_work, timeout=1.0)
-                    messages, closing = list(self._outbox), self._closed
-                    self._outbox.clear()
-                    behind = self._subscribed and self._news
-                    self._news = False
-                for message in messages:
-                    self._channel.send(message, SLOW_AFTER_S)
-                if behind:
-                    journal = journal or self._server.open_journal()
-                    self._send_events(journal)
-                if closing and not messages and not behind:
-                    break
-        except (ChannelClosed, DiskFault):
-            pass
-        finally:
-            if journal is not None:
-                journal.close()
-            self._channel.close()
-            self._server.gone(self)
-
-    def _has_work(self) -> bool:
-        return bool(self._outbox) or self._closed or (self._subscribed and self._news)
-
-    def _send_events(self, journal: Journal) -> None:
-        """One batch from where this listener is; asks to be called again while there may be more."""
-        events = journal.after(self._sent_seq)
-        for event in events:
-            self._channel.send(event, SLOW_AFTER_S)
-            self._sent_seq = event.seq
-        if events:
-            self.look()
-
-
-def _listen(path: Path) -> socket.socket:
-    """A listening socket at `path`, mode 0600 from its first moment; one left by a crash is replaced."""
+    With a group its members may come to it too. Raises OSError, LookupError (no such group).
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -240,5 +148,9 @@ def _listen(path: Path) -> socket.socket:
         listener.bind(str(path))
     finally:
         os.umask(before)
+    if group:
+        for place, mode in ((path.parent, 0o710), (path, 0o660)):
+            shutil.chown(place, group=group)
+            place.chmod(mode)
     listener.listen(MAX_CLIENTS)
     return listener
