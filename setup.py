@@ -50,7 +50,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["firmware", "firmware.*", "hw", "hw.*"]),
-    package_data={"firmware": ["models.lock"]},
+    package_data={"firmware": ["models.lock", "export/reader/*"]},
     install_requires=RUNTIME,
     extras_require={"dev": DEV, "attacks": ATTACKS, "fuzz": FUZZ, "gpu": GPU, "jetson": ["Jetson.GPIO==2.1.13", *GPU]},
     entry_points={"console_scripts": ["scrubcam=firmware.cli.main:main"]},

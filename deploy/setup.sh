@@ -13,6 +13,13 @@ PACKAGES=(
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav ffmpeg mosquitto openssl g++
 )
+# chromium: the tests of the reader page (docs/recording-format.md) run in a real browser. Ubuntu has it only as a snap,
+# which cannot be driven from outside: there the tests need Google Chrome's own package, which we do not install unasked.
+if grep -qx 'ID=debian' /etc/os-release; then
+  PACKAGES+=(chromium)
+elif ! command -v google-chrome-stable google-chrome >/dev/null; then
+  say "No Chrome: the browser tests will fail until Google Chrome's .deb is installed (Ubuntu's chromium is a snap)"
+fi
 
 # For `make power-cut` only: a disk in user space whose write cache can be lost, and ext4 to put on it.
 if [ "${1:-}" = power-cut ]; then

@@ -16,6 +16,7 @@ from firmware.cli import (
     eval_commands,
     file_commands,
     key_commands,
+    reader_commands,
     record_commands,
     role_commands,
 )
@@ -54,6 +55,7 @@ ask_commands.register(app)
 record_commands.register(app)
 file_commands.register(app)
 eval_commands.register(app)
+reader_commands.register(app)
 key_commands.register(app)
 audit_commands.register(app)
 role_commands.register(app)
