@@ -34,12 +34,12 @@ class ReaderDesk:
         """Drop or choose files and wait for what the page makes of them."""
         if not more:
             self.browser.open(self.page)
+        before = self.browser.do("worksDone")
         if drop:
             self.browser.drop_files(*files)
         else:
             self.browser.choose_files("#files", *files)
-        self.browser.until(
-            "session.findings?.state || $('message').textContent || session.keyState === 'locked'", "a verdict")
+        self.browser.until(f"worksDone > {before}", "a verdict")
         return self.judged()
 
     def judged(self) -> Judged:

@@ -1,5 +1,5 @@
-"""Sealed recordings written from docs/recording-format.md with `cryptography` alone: what the product's own writer never
-makes (record types of the future, counts that lie, time stamps of another recording)."""
+"""Sealed recordings written from docs/recording-format.md with `cryptography` alone: also what our writer never makes
+(record types of the future, counts that lie, time stamps of another recording)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const session = new Session($("video"), () => viewSoon(), (text) => say(text));
-let viewAsked = 0;
+let viewAsked = 0, worksDone = 0;
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -15,15 +15,18 @@ function say(text) {
   $("message").hidden = !text;
 }
 
+// One thing that a person asked for, to its end: `aria-busy` tells it to a screen reader, `worksDone` to a test.
 async function guarded(work) {
+  document.body.setAttribute("aria-busy", "true");
   say("");
   try {
     await work();
   } catch (error) {
-    if (error.name === "AbortError") return;
     say(error.name === "NotReadableError" ? "The file could not be read: was it moved or changed?" : error.message);
   } finally {
     view();
+    worksDone++;
+    document.body.setAttribute("aria-busy", "false");
   }
 }
 

@@ -60,7 +60,7 @@ class Session {
     if (signal.aborted) return;
     const byIndex = this.content && await Timeline.fromIndex(this.file).catch(() => null);
     if (byIndex && !signal.aborted) this.play(byIndex);
-    await this.verify(signal, byIndex).catch((error) => { if (!signal.aborted) throw error; });
+    await this.verify(signal, byIndex).catch((error) => { if (!signal.aborted) throw error; }); // else begun anew
   }
 
   async openContent(header) {
