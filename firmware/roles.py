@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from firmware.messages import LoginRole, Role, Verb
 
-Action = Literal[Verb, "listen", "read-log", "login", "set-login", "approve-zones"]
+Action = Literal[Verb, "listen", "login", "set-login", "approve-zones"]
 """What can be asked of the recorder: the verbs of commands, and the messages that are not commands."""
 
 EVERYBODY: frozenset[Role] = frozenset(get_args(Role))
@@ -20,7 +20,6 @@ MAY: dict[Action, frozenset[Role]] = {
     "status": EVERYBODY,
     "login": EVERYBODY,
     "listen": STAFF | {"fleet"},
-    "read-log": STAFF | {"fleet"},
     "start": IN_THE_ROOM,
     "stop": IN_THE_ROOM | {"privacy-officer"},
     "bookmark": IN_THE_ROOM,
@@ -45,7 +44,6 @@ ACTION_NOTES: dict[Action, str] = {
     "status": "the state, the light, the fault, whether a recording runs",
     "login": "name and passphrase, with a wait that grows after failures",
     "listen": "events and figures as they come",
-    "read-log": "the audit log",
     "start": "start a recording; consent and all other conditions still decide",
     "stop": "stop and seal",
     "bookmark": "mark a moment",
