@@ -190,8 +190,9 @@ class Retention(Struct, forbid_unknown_fields=True, frozen=True):
     public_media_days: Annotated[int, Meta(ge=0, le=36500)] = 30
     unclassified_days: Annotated[int, Meta(ge=0, le=36500)] = 0
     """For a recording whose consent names no class."""
-    own_days: Literal["longer", "instead", "ignore"] = "longer"
-    """What the days written in a recording's own consent do: the longer of both counts; they count instead; nothing."""
+    own_days: Literal["longer", "shorter", "instead", "ignore"] = "longer"
+    """Which days count when the recording's own consent names some too: the longer of both, the shorter, its own
+    instead, or only those above."""
     after_handover_days: Annotated[int, Meta(ge=0, le=365)] = 7
     """At least so long after it was handed over: time for the archive to take it in."""
     make_room: bool = False

@@ -15,6 +15,7 @@ from firmware.cli import (
     device_commands,
     eval_commands,
     file_commands,
+    keeping_commands,
     key_commands,
     reader_commands,
     record_commands,
@@ -56,6 +57,7 @@ record_commands.register(app)
 file_commands.register(app)
 eval_commands.register(app)
 reader_commands.register(app)
+keeping_commands.register(app)
 key_commands.register(app)
 audit_commands.register(app)
 role_commands.register(app)

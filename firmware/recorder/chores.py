@@ -45,6 +45,8 @@ class Chores:
     ) -> None:
         self._cfg, self._clock, self._report, self._note = cfg, clock, report, note
         self.keys = Keys()
+        self.left_open = False
+        """A recording was given up on its disk and may be open there still."""
         with contextlib.suppress(ScrubcamError):  # told by the self-test; here it is for the journal's first lines
             self.keys.device = DeviceKey.load_or_create(cfg.paths.state_dir)
         self._targets = [Target(folder, disk, clock, first=not n) for n, folder in enumerate(cfg.paths.targets)]
@@ -97,6 +99,22 @@ class Chores:
         except ScrubcamError as fault:
             self._report(t.Recovered(0, f"{fault.code}: {fault.what}"))
             return
+        found, problems = self._close_open_files(device)
+        if len(problems) == len(self._targets):
+            self._report(t.Recovered(0, problems[0]))
+        else:
+            self._report(t.Recovered(sum(1 for recovery in found if recovery.outcome == "closed")))
+
+    def close_left_open(self) -> None:
+        """Close what recordings left open on a disk that failed them, if any did; waits for the disks."""
+        device = self.keys.device
+        if not self.left_open or device is None:
+            return
+        found, problems = self._close_open_files(device)
+        self.left_open = bool(problems) or any(recovery.outcome == "in-use" for recovery in found)
+
+    def _close_open_files(self, device: DeviceKey) -> tuple[list[Recovery], list[str]]:
+        """On each target; what was found, and the problems of targets that could not be read."""
         found: list[Recovery] = []
         problems: list[str] = []
         for target in self._targets:
@@ -104,16 +122,13 @@ class Chores:
                 found += recover_all(target.folder, device, unix_s=self._clock.unix_s)
             except ScrubcamError as fault:
                 problems.append(f"{fault.code}: {fault.what}")
-        if len(problems) == len(self._targets):
-            self._report(t.Recovered(0, problems[0]))
-            return
         for recovery in found:
             if recovery.outcome in ("closed", "unstarted", "damaged", "failed"):
                 self._note("recovered", recovery.recording_id, {
                     "outcome": recovery.outcome, "fragments": recovery.fragments, "cut_bytes": recovery.cut_bytes,
                     "problem": recovery.problem,
                 })
-        self._report(t.Recovered(sum(1 for recovery in found if recovery.outcome == "closed")))
+        return found, problems
 
     def _prepare_targets(self) -> None:
         """One usable target is enough; a disk that hangs is waited for only so long. Raises DiskFault."""

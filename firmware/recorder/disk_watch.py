@@ -11,10 +11,10 @@ from dataclasses import replace
 from firmware.config import Config
 from firmware.recorder import machine_types as t
 from firmware.recorder.chores import Chores
-from firmware.recorder.conditions import hours_left, low
+from firmware.recorder.conditions import hours_left, low, reserve
 from firmware.recorder.effects import Effects
 from firmware.recorder.reports import Room
-from firmware.recorder.targets import choose
+from firmware.recorder.targets import choose, total_room
 from firmware.vault.format import new_recording_id
 
 STALLED_NS = 3 * t.SECOND // 2
@@ -52,6 +52,12 @@ class DiskWatch:
         if len(looks) > 1:
             for code, look in zip(ALERTS, looks, strict=True):
                 yield t.Alerted(code, look.problem, not look.problem)
+
+    def missing_bytes(self) -> int:
+        """What the disks lack of the reserve that a start needs."""
+        cfg = self._cfg.recorder
+        needed = reserve(cfg.reserve_bytes, cfg.reserve_hours, self._effects.rate.bytes_per_s)
+        return max(0, round(needed) - total_room(self._chores.looks(), cfg.floor_bytes))
 
     def with_next_id(self, event: t.MachineEvent) -> t.MachineEvent:
         """Of a disk that fails or is full: remember it, and say as what the recording goes on if there is another."""

@@ -128,6 +128,7 @@ class Effects:
             earlier.seal("disk-full")
         else:
             earlier.abandon()
+            self._chores.left_open = True
         self._open(effect.recording_id, state, carried, earlier=earlier)
 
     def _open(
@@ -149,7 +150,10 @@ class Effects:
         header = Header(
             recording_id=recording_id, device_name=cfg.device.name, created_unix_s=clock.unix_s(),
             created_monotonic_ns=clock.monotonic_ns(), software=f"scrubcam {__version__}", consent=state.consent,
-            settings=recording_settings(cfg, preroll_ns, continues=earlier.recording_id if earlier else ""),
+            settings=recording_settings(
+                cfg, preroll_ns, continues=earlier.recording_id if earlier else "",
+                retention_days=state.consent.retention_days,
+            ),
             clock=wall_clock(), certificates=self._chores.keys.certificates,
         )
         self.session = Session(
@@ -176,6 +180,7 @@ class Effects:
         for session in (self.session, self._closing):
             if session is not None and session.recording_id == effect.recording_id:
                 session.abandon()
+                self._chores.left_open = True
         self._forget(effect.recording_id)
 
     @_do.register
@@ -239,14 +244,19 @@ class Effects:
         return self._last_end_ns if stream is not None and not stream.live else self._parts.clock.monotonic_ns()
 
 
-def recording_settings(cfg: Config, preroll_ns: int = 0, *, continues: str = "") -> dict[str, object]:
+def recording_settings(
+    cfg: Config, preroll_ns: int = 0, *, continues: str = "", retention_days: int = 0
+) -> dict[str, object]:
     """What a header says about how a recording was made. Never patient data, never a path.
 
-    `continues` is the id of the recording that this one goes on from, on another disk.
+    `continues` is the id of the recording that this one goes on from, on another disk. `retention_days`, from the
+    consent, is what the device needs to know of it later: the consent itself it cannot read any more.
     """
     settings: dict[str, object] = {
         "codec": cfg.encode.codec, "encoder": cfg.encode.encoder, "bitrate_bps": cfg.encode.bitrate_bps,
         "profile": cfg.detect.profile, "delay_s": cfg.detect.delay_s, "fragment_s": cfg.encode.fragment_s,
         "preroll_s": round(preroll_ns / 1e9, 3),
     }
-    return settings | ({"continues": continues} if continues else {})
+    return settings | {
+        name: value for name, value in (("continues", continues), ("retention_days", retention_days)) if value
+    }

@@ -117,7 +117,7 @@ class JournalThread:
 
     def __init__(self, journal: Journal, on_durable: Callable[[Event], None], on_fault: Callable[[str], None]) -> None:
         self._journal, self._on_durable, self._on_fault = journal, on_durable, on_fault
-        self._queue: queue.Queue[Event | None] = queue.Queue(QUEUE_BOUND)
+        self._queue: queue.Queue[Event | threading.Event | None] = queue.Queue(QUEUE_BOUND)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -129,6 +129,15 @@ class JournalThread:
         except queue.Full:
             return False
         return True
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was noted before is on the disk; False when it is not in time. Not for the loop."""
+        written = threading.Event()
+        try:
+            self._queue.put(written, timeout=timeout_s)
+        except queue.Full:
+            return False
+        return written.wait(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Write what is queued and end; False when the disk did not take it in time."""
@@ -144,6 +153,9 @@ class JournalThread:
             event = self._queue.get()
             if event is None:
                 return
+            if isinstance(event, threading.Event):
+                event.set()
+                continue
             while not self._write(event):
                 threading.Event().wait(1.0)  # keep the order: nothing overtakes an event that is not durable yet
 

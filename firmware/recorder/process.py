@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from firmware.config import Config
+from firmware.errors import DiskFault
 from firmware.log import get_logger
 from firmware.messages import Answer, Command, Event, Fragment, StreamInfo
 from firmware.recorder import conditions, controls, lights, machine, reports
@@ -26,12 +27,14 @@ from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
+from firmware.recorder.tidy import Tidy
 from firmware.recorder.watchdog import SystemdWatchdog
 from firmware.vault.format import new_recording_id
 from hw.board import Board
 from hw.ports import Clock, Disk, LightName, PedalLost
 
 POLL_MS = 4
+TELL_S = 10.0
 TICK_NS = 50_000_000
 FEED_NS = t.SECOND
 UNEVIDENT_FEED_NS = 30 * t.SECOND
@@ -78,6 +81,7 @@ class RecorderProcess:
         self._state = machine.initial(rules, self._clock.monotonic_ns())
         self._effects = Effects(cfg, parts, self._keeper, self._preroll, self._chores, self._note, self.post)
         self._disks = DiskWatch(cfg, self._chores, self._effects)
+        self._tidy = Tidy(cfg, self._clock, self._tell, self._chores.close_left_open, self.post)
         self._timing = controls.Timing(
             settle_ns=round(cfg.controls.debounce_s * 1e9), hold_ns=round(cfg.controls.hold_stop_s * 1e9),
             stuck_ns=round(cfg.controls.stuck_s * 1e9),
@@ -143,6 +147,7 @@ class RecorderProcess:
                 self._feed(event)
             self._look_at_conditions()
             self._feed(t.Tick())
+            self._tidy.tick(now, self._state.name == "READY", self._disks.missing_bytes())
             self._reporter.health(self._state, self._keeper, self._disks.room, self._preroll.span_ns)
             self._feed_watchdog(now)
         self._show()
@@ -270,6 +275,13 @@ class RecorderProcess:
         if not self._journal.note(kind, self._clock.unix_s(), recording_id, fields, self._clock.monotonic_ns()):
             log.error("journal-full", kind=kind)
             self.post(t.Alerted("journal", "events are lost: the disk does not take them"))
+
+    def _tell(self, kind: str, recording_id: str, fields: dict[str, t.Scalar]) -> None:
+        """An event that is on the disk when this returns; not for the loop. Raises DiskFault."""
+        self._note(kind, recording_id, fields)
+        if not self._journal.flush(TELL_S):
+            raise DiskFault("the journal is not written", meaning="Nothing is deleted without it",
+                            todo="check the disk that holds state_dir")
 
     def _sign(self, data: bytes) -> bytes:
         """The device's signature; b"" while the key is missing (the self-test tells that as a fault)."""

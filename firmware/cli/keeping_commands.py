@@ -1,0 +1,149 @@
+"""`scrubcam recordings`, `handover` and `hold`: what lies on a device, and where it goes from there."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from firmware.cli.console import err, human_bytes, human_time, out
+from firmware.config import Config
+from firmware.errors import ConfigError, DiskFault, Refused, ScrubcamError
+from firmware.export.handover import check_target, hand_over, to_hand_over
+from firmware.vault.keystore import Keystore
+from firmware.vault.ledger import Ledger, Mark
+from firmware.vault.reader import Recording
+from firmware.vault.records import StreamMeta
+from firmware.vault.retention import OnDevice, handed_over_unix_s, standing
+from firmware.vault.survey import survey
+from firmware.vault.writer import recording_path
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The device's scrubcam.toml.")]
+MOST_NAME = 40
+
+
+def register(app: typer.Typer) -> None:
+    app.command("recordings")(recordings)
+    app.command("handover")(handover)
+    app.command("hold")(hold)
+
+
+def recordings(config: ConfigFile) -> None:
+    """List what is on the device: state, length, size, whether it was handed over, how long it is kept and why."""
+    settings = _load(config)
+    listed = survey(settings.paths.targets, Ledger.of_device(settings.paths.state_dir))
+    if not listed:
+        out.print("No recordings on this device.")
+        return
+    now = time.time()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("recording", "made", "state", "length", "size", "handed over", "kept until", "deleted?"):
+        table.add_column(name, justify="right" if name in ("length", "size") else "left", no_wrap=name == "recording")
+    for one in listed:
+        stands, handed_over = standing(one, settings.retention, now), handed_over_unix_s(one)
+        colour = "" if one.state == "sealed" else "red" if one.state == "damaged" else "yellow"
+        until = stands.kept_until_unix_s
+        table.add_row(
+            one.recording_id, _day(one.made_unix_s, clock=True), f"[{colour}]{one.state}[/]" if colour else one.state,
+            _length(one), human_bytes(one.size_bytes),
+            f"[green]{_day(handed_over)}[/]" if handed_over is not None else "[yellow]no[/]",
+            _day(until) if until is not None else "no limit", escape(("yes: " if stands.over else "no: ") + stands.why),
+        )
+    out.print(table)
+    waiting = [one for one in listed if handed_over_unix_s(one) is None]
+    size = human_bytes(sum(one.size_bytes for one in listed))
+    out.print(f"{len(listed)} recordings, {size}; {len(waiting)} not handed over: those are never deleted.")
+
+
+def handover(
+    target: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder on a removable drive or mounted share.")],
+    config: ConfigFile,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Only this recording; repeat for several.")] = None,
+    name: Annotated[str, typer.Option(help="What the ledger calls the target; never a patient's name.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Also what was handed over before.")] = False,
+    same_disk: Annotated[
+        bool, typer.Option("--same-disk", help="The folder may be on the recordings' own disk: others fetch from it.")
+    ] = False,
+) -> None:
+    """Copy recordings, with their keys, to another disk; check every byte there; write down that it was done.
+
+    A copy opens with the archive's key alone. Only what was handed over may ever be deleted on the device.
+    """
+    settings = _load(config)
+    label = name or target.resolve().name or "/"
+    if len(label) > MOST_NAME or not label.isprintable():
+        raise ConfigError(f"the target's name has more than {MOST_NAME} characters, or some that cannot be printed",
+                          todo="give a short --name")
+    check_target(str(target), settings.paths.targets, same_disk=same_disk)
+    ledger = Ledger.of_device(settings.paths.state_dir)
+    listed = survey(settings.paths.targets, ledger)
+    chosen = to_hand_over(listed, ids or (), again=again)
+    for one in listed:
+        if one.state not in ("sealed", "interrupted"):
+            err.print(f"[yellow]{one.recording_id} is {one.state}: it is not handed over.[/]")
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=err,
+                  transient=True) as bar:
+        task = bar.add_task("handing over", total=sum(2 * one.size_bytes for one in chosen))
+        before = {one.recording_id: sum(2 * other.size_bytes for other in chosen[:n]) for n, one in enumerate(chosen)}
+
+        def show(recording_id: str, done: int, _total: int) -> None:
+            bar.update(task, description=recording_id, completed=before[recording_id] + done)
+
+        result = hand_over(chosen, Keystore.of_device(settings.paths.state_dir), ledger, str(target), label, time.time,
+                           show)
+    for recording_id in result.done:
+        out.print(f"[bold green]Handed over[/] {escape(str(target / recording_id))}.scrub, every byte checked there")
+    if not chosen:
+        out.print("Everything that is closed was handed over before.")
+    for recording_id, fault in result.failed.items():
+        err.print(f"[bold red]{recording_id}:[/] {escape(str(fault))}")
+    if result.failed:
+        left = len(chosen) - len(result.done)
+        kind = DiskFault if any(isinstance(fault, DiskFault) for fault in result.failed.values()) else ScrubcamError
+        raise kind(f"{left} of {len(chosen)} recordings were not handed over", meaning="They stay on the device",
+                   todo="see above")
+
+
+def hold(
+    recording_id: Annotated[str, typer.Argument(metavar="ID", help="The recording.")],
+    config: ConfigFile,
+    reason: Annotated[str, typer.Option(help="Why it must be kept; never patient data.")] = "",
+    release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+) -> None:
+    """Keep a recording on the device whatever the rules of retention say, until the hold is released."""
+    settings = _load(config)
+    ledger = Ledger.of_device(settings.paths.state_dir)
+    if recording_id not in {one.recording_id for one in survey(settings.paths.targets, ledger)}:
+        raise Refused(f"there is no recording {recording_id} on this device", todo="see them all: scrubcam recordings")
+    if release:
+        ledger.unmark(recording_id, "hold")
+    else:
+        ledger.mark(recording_id, "hold", Mark(reason[:200], time.time()))
+    out.print(f"{recording_id} is {'no longer held' if release else 'held'}.")
+
+
+def _load(config: Path) -> Config:
+    from firmware.config_file import load
+
+    return load(config)
+
+
+def _day(unix_s: float, *, clock: bool = False) -> str:
+    return time.strftime("%Y-%m-%d %H:%M" if clock else "%Y-%m-%d", time.localtime(unix_s)) if unix_s else "-"
+
+
+def _length(one: OnDevice) -> str:
+    """Its picture's length: frames by the frame rate, without reading all of it where the rate is fixed."""
+    if not one.chain:
+        return "-"
+    with Recording.open(recording_path(one.folder, one.recording_id)) as recording:
+        end = recording.end_record()
+        stream = next((f.public for f in recording.frames(hashed=False) if isinstance(f.public, StreamMeta)), None)
+        if end is not None and stream is not None and stream.rate_num:
+            return human_time(end.public.frames * stream.rate_den / stream.rate_num)
+        return human_time(recording.info().duration_ns / 1e9)

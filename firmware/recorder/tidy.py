@@ -1,0 +1,77 @@
+"""Keeps the disks in order while the recorder rests: tells of hand-overs, deletes what retention chose.
+
+Runs on a thread of its own, only in READY, and looks again before each deletion whether the recorder still rests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from firmware.config import Config
+from firmware.errors import ScrubcamError
+from firmware.recorder import machine_types as t
+from firmware.recorder.targets import with_todo
+from firmware.vault.deletion import Deletion, Tell
+from firmware.vault.keystore import Keystore
+from firmware.vault.ledger import Ledger
+from firmware.vault.retention import due
+from firmware.vault.survey import survey
+from hw.ports import Clock
+
+FIRST_NS = 2 * t.SECOND
+EVERY_NS = 30 * t.SECOND
+
+
+class Tidy:
+    """`tick` is called by the loop and never waits."""
+
+    def __init__(
+        self, cfg: Config, clock: Clock, tell: Tell, close_left_open: Callable[[], None],
+        report: Callable[[t.MachineEvent], None],
+    ) -> None:
+        """`tell` is durable when it returns; `close_left_open` closes what a failed disk left open."""
+        self._cfg, self._clock, self._tell, self._report = cfg, clock, tell, report
+        self._close_left_open = close_left_open
+        self._ledger = Ledger.of_device(cfg.paths.state_dir)
+        self._deletion = Deletion(
+            cfg.paths.targets, Keystore.of_device(cfg.paths.state_dir), self._ledger, tell, clock.unix_s
+        )
+        self._resting = False
+        self._next_ns = 0
+        self._thread: threading.Thread | None = None
+
+    def tick(self, now_ns: int, resting: bool, missing_bytes: int) -> None:
+        """`missing_bytes`: what the disks lack of the reserve."""
+        if resting and not self._resting:
+            self._next_ns = now_ns + FIRST_NS
+        self._resting = resting
+        running = self._thread is not None and self._thread.is_alive()
+        if resting and not running and now_ns >= self._next_ns:
+            self._next_ns = now_ns + EVERY_NS
+            self._thread = threading.Thread(target=self._run, args=(missing_bytes,), name="tidy", daemon=True)
+            self._thread.start()
+
+    def _run(self, missing_bytes: int) -> None:
+        try:
+            self._close_left_open()
+            self._deletion.resume()
+            self._tell_handovers()
+            recordings = survey(self._cfg.paths.targets, self._ledger)
+            for choice in due(recordings, self._cfg.retention, self._clock.unix_s(), missing_bytes):
+                if not self._resting:
+                    return
+                self._deletion.delete(choice.recording_id, choice.reason)
+            self._report(t.Alerted("retention", cleared=True))
+        except ScrubcamError as fault:
+            self._report(t.Alerted("retention", with_todo(fault)))
+
+    def _tell_handovers(self) -> None:
+        """Without the target's name: a person typed it, and what a person types stays on the device."""
+        for recording_id, number in self._ledger.untold():
+            handover = self._ledger.handovers(recording_id)[number]
+            self._tell("handed-over", recording_id, {
+                "bytes": handover.size_bytes, "verified": handover.verified, "chain": handover.chain,
+                "at_unix_s": handover.unix_s,
+            })
+            self._ledger.told(recording_id, number)

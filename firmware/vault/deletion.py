@@ -1,0 +1,48 @@
+"""Deletes what retention chose: written down before, the key destroyed, the files removed, written down after.
+
+A crash between any two steps is made good by `resume`. Events reach the journal at least once; the rest happens once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from firmware.vault.keystore import Keystore
+from firmware.vault.ledger import Ledger, Mark
+from firmware.vault.remove import recording_files, remove_files
+
+Tell = Callable[[str, str, dict[str, str | int | float | bool]], None]
+"""(kind, recording id, fields): an event, durable when it returns. Raises DiskFault."""
+
+
+class Deletion:
+    """On one device: its folders of recordings, keystore and ledger."""
+
+    def __init__(
+        self, folders: Sequence[str], keystore: Keystore, ledger: Ledger, tell: Tell, unix_s: Callable[[], float]
+    ) -> None:
+        self._folders, self._keystore, self._ledger, self._tell, self._unix_s = folders, keystore, ledger, tell, unix_s
+
+    def delete(self, recording_id: str, reason: str) -> None:
+        """From the intent to the last word. Raises DiskFault; then `resume` goes on with it later."""
+        self._ledger.mark(recording_id, "deleting", Mark(reason, self._unix_s()))
+        self._finish(recording_id, reason)
+
+    def resume(self) -> list[str]:
+        """Finish what was begun, and remove files of what is deleted that came back with a disk. Raises DiskFault."""
+        begun = self._ledger.ids("deleting")
+        for recording_id in begun:
+            mark = self._ledger.marked(recording_id, "deleting")
+            self._finish(recording_id, mark.reason if mark else "")
+        for recording_id in self._ledger.ids("deleted"):
+            if recording_files(self._folders, recording_id):
+                remove_files(self._folders, recording_id)
+        return begun
+
+    def _finish(self, recording_id: str, reason: str) -> None:
+        self._tell("deleting", recording_id, {"reason": reason})
+        self._keystore.destroy(recording_id)
+        files = remove_files(self._folders, recording_id)
+        self._tell("deleted", recording_id, {"reason": reason, "files": files})
+        self._ledger.mark(recording_id, "deleted", Mark(reason, self._unix_s()))
+        self._ledger.unmark(recording_id, "deleting")

@@ -1,0 +1,161 @@
+"""Power cuts at every step of handing over and deleting: nothing is deleted that no verified copy replaces."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from firmware.config import Retention
+from firmware.errors import DiskFault
+from firmware.export.handover import hand_over, to_hand_over
+from firmware.vault.deletion import Deletion, Tell
+from firmware.vault.ledger import HandOver, Ledger
+from firmware.vault.reader import Recording
+from firmware.vault.retention import due
+from firmware.vault.survey import survey
+from hw.sim.files import SimFiles
+from tests.crash_helpers import Tree, crash_everywhere, faults_everywhere, lay_out, simulated, tree_of
+from tests.vault_helpers import archive, keystore, seal, some_records
+
+LATER = 1_900_000_000.0
+IDS = ("first", "second", "third")
+RULES = Retention(education_days=1, own_days="ignore", after_handover_days=0)
+
+
+def device_with_recordings(tmp_path: Path, ids: Sequence[str] = IDS) -> Tree:
+    """Sealed recordings with their keys, and an empty target."""
+    folder = tmp_path / "made"
+    (folder / "rec").mkdir(parents=True)
+    (folder / "usb").mkdir()
+    for recording_id in ids:
+        seal(str(folder / "rec"), some_records(2), recording_id=recording_id)
+    (folder / "rec" / "keystore").rename(folder / "keystore")
+    return tree_of(folder)
+
+
+def handed_over(tree: Tree, tmp_path: Path) -> Tree:
+    """The same after the first two were handed over; of the third only an unverified copy is known."""
+    folder = lay_out(tree, tmp_path / "handed")
+    ledger = Ledger(str(folder / "ledger"))
+    for one in survey([str(folder / "rec")], ledger):
+        verified = one.recording_id != "third"
+        ledger.add_handover(one.recording_id, HandOver("usb", one.chain, 1, 1_790_000_000.0, verified))
+    return tree_of(folder)
+
+
+def hand_all_over(disk: SimFiles, folder: Path) -> None:
+    ledger = Ledger(str(folder / "ledger"))
+    found = to_hand_over(survey([str(folder / "rec")], ledger))
+    told = hand_over(found, keystore(folder), ledger, str(folder / "usb"), "usb", lambda: LATER, lambda *_: None)
+    for fault in told.failed.values():
+        raise fault
+    disk.say("handed over")
+
+
+def copies_hold(folder: Path) -> None:
+    """Whatever the ledger calls handed over is there, whole, and opens with the archive's key alone."""
+    for one in survey([str(folder / "rec")], Ledger(str(folder / "ledger"))):
+        for handover in one.handovers:
+            with Recording.open(str(folder / "usb" / f"{one.recording_id}.scrub")) as copy:
+                assert copy.verify().ok
+                assert len(list(copy.fragments(archive()))) == 2
+            assert handover.chain == one.chain
+
+
+def test_a_hand_over_is_written_down_only_when_the_copy_is_on_the_target(tmp_path: Path) -> None:
+    def check(folder: Path, said: list[object]) -> None:
+        copies_hold(folder)
+        with simulated(folder) as disk:
+            hand_all_over(disk, folder)  # what was cut short is done again; a copy without its line counts
+        (one,) = survey([str(folder / "rec")], Ledger(str(folder / "ledger")))
+        assert len(one.handovers) == 1
+        copies_hold(folder)
+
+    crash_everywhere("hand over", tmp_path, hand_all_over, check, start=device_with_recordings(tmp_path, IDS[:1]))
+
+
+def deletion_on(folder: Path, tell: Tell) -> Deletion:
+    return Deletion([str(folder / "rec")], keystore(folder), Ledger(str(folder / "ledger")), tell, lambda: LATER)
+
+
+def retention(disk: SimFiles, folder: Path) -> None:
+    """One round as the recorder makes it."""
+    ledger = Ledger(str(folder / "ledger"))
+    deletion = deletion_on(folder, lambda kind, recording_id, fields: disk.say((kind, recording_id)))
+    deletion.resume()
+    for choice in due(survey([str(folder / "rec")], ledger), RULES, LATER, 0):
+        deletion.delete(choice.recording_id, choice.reason)
+
+
+def test_a_deletion_cut_short_is_finished_and_was_told_before_it_began(tmp_path: Path) -> None:
+    def check(folder: Path, said: list[object]) -> None:
+        for recording_id in ("first", "second"):
+            there = (folder / "rec" / f"{recording_id}.scrub").exists() and keystore(folder).has(recording_id)
+            assert there or ("deleting", recording_id) in said, "it went before the journal knew"
+            gone = not (folder / "rec" / f"{recording_id}.scrub").exists()
+            assert gone or ("deleted", recording_id) not in said, "it is there though the journal calls it deleted"
+        with simulated(folder) as disk:
+            retention(disk, folder)
+        assert sorted(path.name for path in (folder / "rec").iterdir()) == ["third.scrub"]
+        assert keystore(folder).ids() == ["third"]
+        ledger = Ledger(str(folder / "ledger"))
+        assert (ledger.ids("deleted"), ledger.ids("deleting")) == (["first", "second"], [])
+        with simulated(folder) as disk:
+            retention(disk, folder)
+        assert not [change for change in disk.log if type(change).__name__ != "Said"], "a second round does something"
+
+    start = handed_over(device_with_recordings(tmp_path), tmp_path)
+    crash_everywhere("retention", tmp_path, retention, check, start=start)
+
+
+def test_a_disk_that_refuses_any_step_of_a_deletion_leaves_it_for_the_next_round(tmp_path: Path) -> None:
+    def check(folder: Path, disk: SimFiles, raised: bool) -> None:
+        with simulated(folder) as again:
+            retention(again, folder)
+        assert sorted(path.name for path in (folder / "rec").iterdir()) == ["third.scrub"]
+        assert keystore(folder).ids() == ["third"]
+
+    start = handed_over(device_with_recordings(tmp_path), tmp_path)
+    assert faults_everywhere(tmp_path, retention, check, errno.EIO, once=True, start=start) > 20
+
+
+def test_nothing_goes_while_the_journal_is_not_written(tmp_path: Path) -> None:
+    folder = lay_out(handed_over(device_with_recordings(tmp_path), tmp_path), tmp_path / "run")
+
+    def refuses(kind: str, recording_id: str, fields: object) -> None:
+        raise DiskFault("the journal is not written")
+
+    deletion = deletion_on(folder, refuses)
+    with pytest.raises(DiskFault, match="journal"):
+        deletion.delete("first", "time-over")
+    with pytest.raises(DiskFault, match="journal"):
+        deletion.resume()
+    assert keystore(folder).ids() == sorted(IDS)
+    assert len(list((folder / "rec").iterdir())) == 3
+
+
+def test_files_that_come_back_with_a_disk_after_their_deletion_are_removed(tmp_path: Path) -> None:
+    folder = lay_out(handed_over(device_with_recordings(tmp_path), tmp_path), tmp_path / "run")
+    deletion = deletion_on(folder, lambda *_: None)
+    (folder / "rec").rename(folder / "rec-away")
+    deletion.delete("first", "time-over")
+    (folder / "rec-away").rename(folder / "rec")
+    assert deletion.resume() == []
+    assert sorted(path.name for path in (folder / "rec").iterdir()) == ["second.scrub", "third.scrub"]
+
+
+def test_a_line_of_the_ledger_is_written_once_and_a_damaged_one_does_not_count(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path / "ledger"))
+    assert ledger.handovers("a") == []
+    for number in range(3):
+        ledger.add_handover("a", HandOver("usb", "aa", number, float(number), True))
+    assert [one.size_bytes for one in ledger.handovers("a")] == [0, 1, 2]
+    assert ledger.untold() == [("a", 0), ("a", 1), ("a", 2)]
+    ledger.told("a", 1)
+    assert ledger.untold() == [("a", 0), ("a", 2)]
+    (tmp_path / "ledger" / "a.handover.0").write_text("{")
+    with pytest.raises(DiskFault, match="damaged"):
+        ledger.handovers("a")

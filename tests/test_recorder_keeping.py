@@ -1,0 +1,167 @@
+"""From pedal to archive to deletion, on a running device: what is listed, handed over, told, kept and deleted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from firmware.config import Config, Paths, Retention
+from firmware.recorder import machine_types as t
+from firmware.recorder.tidy import Tidy
+from firmware.vault.keystore import Keystore
+from firmware.vault.ledger import HandOver, Ledger
+from firmware.vault.reader import Recording
+from firmware.vault.survey import survey
+from hw.sim.clock import SimClock
+from tests.recorder_helpers import CONSENT, Listener, Unit, until
+from tests.vault_helpers import seal, some_records
+
+WIDE = os.environ | {"COLUMNS": "200"}
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Iterator[Unit]:
+    unit = Unit(tmp_path)
+    yield unit
+    if unit.process is not None:
+        unit.kill9()
+
+
+def scrubcam(unit: Unit, *words: str, fails: int = 0) -> str:
+    done = subprocess.run([sys.executable, "-m", "firmware.cli.main", *words, "--config", str(unit.config)],
+                          env=WIDE, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def record(listener: Listener, count: int, seconds: float = 0.6) -> str:
+    """One more recording; its id."""
+    listener.ask("consent", consent=replace(CONSENT, retention_days=2))
+    assert listener.ask("start").ok
+    listener.state("RECORDING")
+    time.sleep(seconds)
+    assert listener.ask("stop").ok
+    sealed = listener.event("sealed", count=count)
+    listener.state("READY")
+    return sealed.recording_id
+
+
+def rows(unit: Unit) -> dict[str, str]:
+    """The lines of `scrubcam recordings` by id."""
+    lines = scrubcam(unit, "recordings").splitlines()
+    return {line.split()[0]: line for line in lines if line.split() and line.split()[0] in ids(unit)}
+
+
+def ids(unit: Unit) -> list[str]:
+    return [path.stem for path in unit.recordings()]
+
+
+def test_from_the_device_to_the_archive_and_off_the_device(unit: Unit, tmp_path: Path) -> None:
+    unit.configure("retention", after_handover_days=0, own_days="instead")
+    listener = unit.start()
+    listener.state("READY")
+    first, second = record(listener, 1), record(listener, 2)
+    assert all("no: not handed over" in row for row in rows(unit).values())
+    usb = tmp_path / "usb"
+    usb.mkdir()
+    assert "would be lost with the first" in scrubcam(unit, "handover", str(usb), fails=3)
+    told = scrubcam(unit, "handover", str(usb), "--same-disk", "--id", first, "--name", "drive 7")
+    assert f"Handed over {usb / first}.scrub" in told
+    assert "its time is not over" in rows(unit)[first]
+    assert "no: not handed over" in rows(unit)[second]
+    assert unit.stop() == 0
+
+    unit.configure("retention", make_room=True)
+    unit.configure("recorder", reserve_bytes=10**15)
+    listener = unit.start()
+    event = listener.event("handed-over")
+    assert (event.recording_id, event.fields["verified"]) == (first, True)
+    assert "drive 7" not in str(event), "what a person typed leaves the device"
+    deleted = listener.event("deleted")
+    assert deleted.recording_id == first
+    assert listener.event("deleting").seq < deleted.seq
+    assert ids(unit) == [second], "what was not handed over was deleted"
+    assert Keystore.of_device(str(tmp_path / "state")).ids() == [second]
+    assert unit.stop() == 0
+    with Recording.open(str(usb / f"{first}.scrub")) as copy:
+        assert copy.verify().complete
+        assert list(copy.fragments(unit.key()))
+
+
+class Rounds:
+    """Tidy on two old recordings that were handed over; the test says when the recorder rests."""
+
+    def __init__(self, root: Path) -> None:
+        paths = Paths(recordings_dir=str(root / "rec"), state_dir=str(root / "state"))
+        rules = Retention(education_days=1, own_days="ignore", after_handover_days=0)
+        self.clock = SimClock(unix_s=1_900_000_000.0)
+        self.reports: list[t.MachineEvent] = []
+        self.told: list[tuple[str, str]] = []
+        self.on_tell: Callable[[], None] = lambda: None
+        self.tidy = Tidy(Config(paths=paths, retention=rules), self.clock, self.tell, lambda: None, self.reports.append)
+        (root / "rec").mkdir()
+        ledger = Ledger.of_device(paths.state_dir)
+        for recording_id in ("first", "second"):
+            seal(paths.recordings_dir, some_records(1), recording_id=recording_id)
+        (root / "state").mkdir()
+        (root / "rec" / "keystore").rename(root / "state" / "keystore")
+        for one in survey(paths.targets, ledger):
+            ledger.add_handover(one.recording_id, HandOver("usb", one.chain, 1, 1_800_000_000.0, True))
+
+    def tell(self, kind: str, recording_id: str, fields: object) -> None:
+        self.told.append((kind, recording_id))
+        self.on_tell()
+
+    def tick(self, resting: bool, after_s: float = 0.0) -> None:
+        self.clock.advance(after_s)
+        self.tidy.tick(self.clock.monotonic_ns(), resting, 0)
+
+
+def test_nothing_is_deleted_while_recording_and_a_start_ends_a_round(tmp_path: Path) -> None:
+    rounds = Rounds(tmp_path)
+    for _ in range(50):
+        rounds.tick(False, after_s=10)
+    time.sleep(0.2)
+    assert rounds.told == []
+    rounds.on_tell = lambda: rounds.tick(False) if ("deleting", "first") in rounds.told else None
+    rounds.tick(True)
+    rounds.tick(True, after_s=3)
+    until(lambda: ("deleted", "first") in rounds.told, what="the first deletion")
+    time.sleep(0.3)
+    assert ("deleting", "second") not in rounds.told, "it went on though the recorder had started"
+    rounds.on_tell = lambda: None
+    rounds.tick(True)
+    rounds.tick(True, after_s=3)
+    until(lambda: rounds.reports[-1:] == [t.Alerted("retention", cleared=True)], what="a whole round")
+    assert [told for told in rounds.told if told[0] != "handed-over"] == [
+        ("deleting", "first"), ("deleted", "first"), ("deleting", "second"), ("deleted", "second"),
+    ]
+    assert [told for told in rounds.told if told[0] == "handed-over"] == [
+        ("handed-over", "first"), ("handed-over", "second"),
+    ]
+
+
+def test_a_hold_and_an_unverified_or_foreign_copy_keep_a_recording(unit: Unit, tmp_path: Path) -> None:
+    listener = unit.start()
+    listener.state("READY")
+    first = record(listener, 1)
+    assert unit.stop() == 0
+    scrubcam(unit, "hold", first, "--reason", "inquiry")
+    assert "held: inquiry" in rows(unit)[first]
+    scrubcam(unit, "hold", first, "--release")
+    assert "held" not in rows(unit)[first]
+    usb = tmp_path / "usb"
+    usb.mkdir()
+    (usb / f"{first}.scrub").write_bytes(unit.recordings()[0].read_bytes())  # by hand, without its keys
+    told = scrubcam(unit, "handover", str(usb), "--same-disk", fails=1)
+    assert "is not a sealed copy of this recording" in told
+    assert "no: not handed over" in rows(unit)[first]
+    assert scrubcam(unit, "handover", str(usb), "--same-disk", "--id", "nobody", fails=3)
+    assert "no recording" in scrubcam(unit, "hold", "nobody", fails=12)
