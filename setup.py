@@ -19,6 +19,7 @@ RUNTIME = [
     "onnxruntime==1.23.2; python_version < '3.11'",
     "opencv-python-headless==5.0.0.93",
     "paho-mqtt==2.2.0",
+    "rfc3161-client==1.0.9",
     "rich==15.0.0",
     "structlog==26.1.0",
     "tomli==2.3.0; python_version < '3.11'",

@@ -240,6 +240,16 @@ class Mqtt(Struct, forbid_unknown_fields=True, frozen=True):
     health_interval_s: Annotated[float, Meta(ge=1, le=300)] = 5.0
 
 
+class Timestamps(Struct, forbid_unknown_fields=True, frozen=True):
+    """An authority that says when a recording existed (RFC 3161). The agent asks it for each start and each end."""
+
+    url: str = ""
+    """http:// or https://. Empty: nothing is asked. Without a network the requests wait."""
+    ca_file: str = ""
+    """PEM file of the certificates that the authority's https server is checked against; empty: the system's."""
+    timeout_s: Annotated[float, Meta(ge=1, le=120)] = 15.0
+
+
 class Config(Struct, forbid_unknown_fields=True, frozen=True):
     """The whole of scrubcam.toml."""
 
@@ -258,6 +268,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     board: Board = Board()
     controls: Controls = Controls()
     mqtt: Mqtt = Mqtt()
+    timestamps: Timestamps = Timestamps()
 
 
 def json_schema() -> dict[str, object]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from firmware.config import Board, Config, Mqtt, Zones
+from firmware.config import Board, Config, Mqtt, Timestamps, Zones
 
 LOSS_BOUND_S = 1.0
 """A power cut may cost at most this much picture."""
@@ -34,7 +35,8 @@ class Broken:
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
     return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_board(config.board),
-            *_mqtt(config.mqtt), *_zones(config.zones)]
+            *_mqtt(config.mqtt), *_timestamps(config.timestamps),
+            *_zones(config.zones)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -160,6 +162,13 @@ def _mqtt(mqtt: Mqtt) -> Iterator[Broken]:
         yield Broken(("mqtt.tls", "mqtt.ca_file", "mqtt.cert_file"), "certificates are set but TLS is off")
     if mqtt.password_file and not mqtt.username:
         yield Broken(("mqtt.password_file", "mqtt.username"), "a password needs mqtt.username")
+
+
+def _timestamps(timestamps: Timestamps) -> Iterator[Broken]:
+    if timestamps.url and not re.match(r"https?://[^/\s]", timestamps.url):
+        yield Broken(("timestamps.url",), "give an address that begins with https:// or http://")
+    if timestamps.ca_file and not timestamps.url.startswith("https:"):
+        yield Broken(("timestamps.ca_file", "timestamps.url"), "certificates are set but the address is not https://")
 
 
 def _zones(zones: Zones) -> Iterator[Broken]:

@@ -116,9 +116,16 @@ class InterruptedRecording(ScrubcamError):
     code, exit_code = "interrupted", 16
 
 
+class TimestampFault(ScrubcamError):
+    """The timestamp authority is away or refuses, or what it sent is not a timestamp of this recording."""
+
+    code, exit_code = "timestamp", 19
+
+
 ALL_ERRORS: tuple[type[ScrubcamError], ...] = (
     ConfigError, SourceMissing, MediaUnreadable, NoVideo, FormatChanged, DiskFault, KeyFault, DamagedRecording,
     BrokerFault, Refused, PartMissing, PipelineDied, SourceLost, InterruptedRecording, UnsupportedRecording,
+    TimestampFault,
 )
 
 

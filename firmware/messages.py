@@ -314,5 +314,35 @@ class Subscribe(Struct, tag=True, frozen=True):
     after_seq: int = 0
 
 
-ToRecorder = Command | Subscribe | ActAsFleet | Login | SetLogin | ApproveZones
-FromRecorder = Answer | StateReport | Event | Health
+StampedAt = Literal["start", "end"]
+
+
+class TimestampWanted(Struct, frozen=True):
+    """A chain value that is to get a timestamp: of which recording, which moment, which record."""
+
+    recording_id: str
+    at: StampedAt
+    record: int
+    chain: bytes
+
+
+class AskTimestamps(Struct, tag=True, frozen=True):
+    """The agent asks what waits for a timestamp."""
+
+
+class TimestampsWaiting(Struct, tag=True, frozen=True):
+    """The recorder's answer, a few at a time."""
+
+    waiting: list[TimestampWanted]
+
+
+class TimestampToken(Struct, tag=True, frozen=True):
+    """A token (RFC 3161, DER) that the agent got; the recorder keeps it only when it is over the right data."""
+
+    recording_id: Annotated[str, Meta(max_length=64)]
+    at: StampedAt
+    token: Annotated[bytes, Meta(max_length=65536)]
+
+
+ToRecorder = Command | Subscribe | ActAsFleet | Login | SetLogin | ApproveZones | AskTimestamps | TimestampToken
+FromRecorder = Answer | StateReport | Event | Health | TimestampsWaiting

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from firmware.messages import LoginRole, Role, Verb
 
-Action = Literal[Verb, "listen", "login", "set-login", "approve-zones"]
+Action = Literal[Verb, "listen", "login", "set-login", "approve-zones", "timestamps"]
 """What can be asked of the recorder: the verbs of commands, and the messages that are not commands."""
 
 EVERYBODY: frozenset[Role] = frozenset(get_args(Role))
@@ -28,6 +28,7 @@ MAY: dict[Action, frozenset[Role]] = {
     "consent": IN_THE_ROOM | {"privacy-officer"},
     "approve-zones": frozenset({"privacy-officer"}),
     "set-login": frozenset({"administrator"}),
+    "timestamps": frozenset({"operator", "fleet"}),
 }
 
 ROLE_NOTES: dict[Role, str] = {
@@ -52,6 +53,7 @@ ACTION_NOTES: dict[Action, str] = {
     "consent": "enter or change the consent of the open case",
     "approve-zones": "let the configured field zones, in which faces stay visible, take effect",
     "set-login": "make, change or remove a login",
+    "timestamps": "ask what waits for a timestamp, and bring the authority's token",
 }
 
 
@@ -110,6 +112,13 @@ so on up to 60 s. Every login, failure and change is a line of the audit log.
 `[[zones.field]]` and `zones.profile` take effect only when a privacy officer has approved exactly these values:
 `scrubcam zones approve` shows the zones and asks. The approval is signed by the device and holds the hash of the
 values; change one number, and a start is refused with `zones: field zones not approved by the privacy officer`.
+
+## Timestamps
+
+The agent asks for what waits and brings the tokens; the operator may, because the agent's rights are never more than
+theirs. The recorder keeps a token only when it is over the very value that waits, so nobody can put one recording's
+token to another; but it has no list of authorities, so a token of somebody's own making over the right value is kept.
+`scrubcam verify --tsa-ca` tells it from the authority's.
 
 ## What this does not stop
 

@@ -104,7 +104,7 @@ class Listener:
                 self.states.append(message)
             elif isinstance(message, Health):
                 self.healths.append(message)
-            else:
+            elif isinstance(message, Answer):
                 self.answers[message.id] = message
 
     def ask(self, verb: Verb, *, consent: Consent | None = None, note: str = "", command_id: str = "") -> Answer:

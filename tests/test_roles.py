@@ -18,11 +18,12 @@ from firmware import roles
 from firmware.config import Zone, Zones
 from firmware.errors import DiskFault
 from firmware.fleet.topics import FleetVerb
-from firmware.ipc import Channel
+from firmware.ipc import Channel, ChannelClosed
 from firmware.messages import (
     ActAsFleet,
     Answer,
     ApproveZones,
+    AskTimestamps,
     Command,
     FromRecorder,
     Login,
@@ -31,6 +32,7 @@ from firmware.messages import (
     SetLogin,
     StateReport,
     Subscribe,
+    TimestampsWaiting,
     ToRecorder,
     Verb,
 )
@@ -248,8 +250,14 @@ def test_a_connection_may_do_what_the_table_says_of_its_role(
     approved = bench.ask(channel, ApproveZones(new_id(), zone_approval.zones_hash(FIELD)))
     assert approved == roles.refusal(role, "approve-zones")
     assert (bench.access.zones_problem == "") == (role == "privacy-officer")
+    channel.send(AskTimestamps())
+    if roles.may(role, "timestamps"):
+        assert channel.recv(10) == TimestampsWaiting([])
+    else:
+        with pytest.raises(ChannelClosed):
+            channel.recv(10)
     denied = [fields for kind, fields in bench.noted if kind == "denied"]
-    assert denied == [{"action": action, "origin": who} for action in (*get_args(Verb), "approve-zones")
+    assert denied == [{"action": action, "origin": who} for action in (*get_args(Verb), "approve-zones", "timestamps")
                       if not roles.may(role, action)]
 
 

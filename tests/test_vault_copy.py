@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import random
 import stat
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -19,17 +22,33 @@ from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from firmware.vault.recover import recover
 from hw.disk import OsDisk
+from tests.timestamp_helpers import Signer
 from tests.vault_helpers import archive, device, fragment, keystore, read, seal, spans, write
 
 RECORDS = [fragment(0, b"ab"), fragment(1, b"cd")]
 
 
-def stamps(path: str) -> list[Timestamp]:
-    kinds = [kind for kind, _, _ in spans(read(path))]
-    return [Timestamp("start", kinds.index(256), b"token"), Timestamp("end", kinds.index(257), b"other token")]
+Stamps = Callable[[str], list[Timestamp]]
 
 
-def test_a_sealed_copy_is_the_recording_with_its_keys_behind_it(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def stamps(tmp_path_factory: pytest.TempPathFactory) -> Stamps:
+    """The timestamps of the recording at a path, from a real authority; the same at each call."""
+    signer = Signer(tmp_path_factory.mktemp("authority"))
+
+    @functools.cache
+    def made(path: str) -> list[Timestamp]:
+        data = read(path)
+        found = list(spans(data))
+        moments: dict[Literal["start", "end"], int] = {"start": 256, "end": 257}
+        numbers = {at: next(n for n, span in enumerate(found) if span[0] == kind) for at, kind in moments.items()}
+        ends = {at: found[number][2] for at, number in numbers.items()}
+        return [Timestamp(at, numbers[at], signer.token(data[ends[at] - 32 : ends[at]])) for at in moments]
+
+    return made
+
+
+def test_a_sealed_copy_is_the_recording_with_its_keys_behind_it(tmp_path: Path, stamps: Stamps) -> None:
     path, target = seal(str(tmp_path), RECORDS), str(tmp_path / "copy.scrub")
     seen: list[tuple[int, int]] = []
     report = write_sealed_copy(path, keystore(tmp_path), stamps(path), target, progress=lambda *at: seen.append(at))
@@ -47,14 +66,14 @@ def test_a_sealed_copy_is_the_recording_with_its_keys_behind_it(tmp_path: Path) 
         assert end.end == len(read(path))
 
 
-def test_a_copy_of_a_copy_keeps_its_keys_and_takes_later_timestamps(tmp_path: Path) -> None:
+def test_a_copy_of_a_copy_keeps_its_keys_and_takes_later_timestamps(tmp_path: Path, stamps: Stamps) -> None:
     path, first, second = seal(str(tmp_path), RECORDS), str(tmp_path / "1.scrub"), str(tmp_path / "2.scrub")
     write_sealed_copy(path, keystore(tmp_path), [], first)
     report = write_sealed_copy(first, Keystore(str(tmp_path / "none")), stamps(path), second)
     assert (report.ok, report.attachments, report.timestamps) == (True, 3, stamps(path))
 
 
-def test_attachments_are_as_the_specification_says(tmp_path: Path) -> None:
+def test_attachments_are_as_the_specification_says(tmp_path: Path, stamps: Stamps) -> None:
     """Read from the file's end with struct, hashlib and json alone."""
     path, target = seal(str(tmp_path), RECORDS), str(tmp_path / "copy.scrub")
     write_sealed_copy(path, keystore(tmp_path), stamps(path), target)
@@ -120,7 +139,7 @@ def test_keys_attached_in_place_leave_the_keystore(tmp_path: Path) -> None:
     assert read(path) == before
 
 
-def test_what_is_behind_the_end_is_judged_and_named(tmp_path: Path) -> None:
+def test_what_is_behind_the_end_is_judged_and_named(tmp_path: Path, stamps: Stamps) -> None:
     path, target = seal(str(tmp_path), RECORDS), str(tmp_path / "copy.scrub")
     write_sealed_copy(path, keystore(tmp_path), [], target)
     copy = read(target)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from firmware.errors import ScrubcamError
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+SealedFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sealed recording (.scrub).")]
 
 
 def report_error(error: ScrubcamError) -> None:
@@ -32,3 +38,10 @@ def human_time(seconds: float) -> str:
     minutes, rest = divmod(max(seconds, 0.0), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def bytes_bar(doing: str) -> Progress:
+    """A bar for work that is counted in bytes; gone when it is done."""
+    return Progress(
+        TextColumn(doing), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=err, transient=True
+    )

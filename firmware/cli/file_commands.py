@@ -1,30 +1,23 @@
-"""`scrubcam info`, `verify` and `export`: what the archive does with a sealed file."""
+"""`scrubcam info` and `export`: what is in a sealed file, and the way out of it."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from firmware.cli.console import err, human_bytes, human_time, out
-from firmware.errors import ConfigError, DamagedRecording, InterruptedRecording, UnsupportedRecording
+from firmware.cli.console import SealedFile, bytes_bar, human_bytes, human_time, out
+from firmware.errors import ConfigError
 from firmware.messages import FieldZone
-from firmware.vault.format import ClockInfo, PublicConsent, PublicRecipient, StoredHeader
-
-if TYPE_CHECKING:
-    from firmware.vault.device_ca import ChainVerdict
-
-SealedFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sealed recording (.scrub).")]
+from firmware.vault.format import ClockInfo, PublicConsent, PublicRecipient
 
 
 def register(app: typer.Typer) -> None:
     app.command("info")(info)
-    app.command("verify")(verify)
     app.command("export")(export)
 
 
@@ -69,67 +62,6 @@ def info(file: SealedFile) -> None:
         out.print(f"[yellow]Reading stopped at {escape(told.problem.text)}.[/] Run `scrubcam verify` on it.")
 
 
-def verify(
-    file: SealedFile,
-    trust: Annotated[
-        Path | None, typer.Option("--trust", help="List of trusted devices: fingerprints or public keys.")
-    ] = None,
-    ca: Annotated[
-        Path | None, typer.Option("--ca", help="The site's device CA (PEM): trusts the devices that it certified.")
-    ] = None,
-) -> None:
-    """Check every byte, without any key: intact, in order, complete, and signed by which device.
-
-    Exit code 0: sealed and whole. 16: whole as far as it goes, but never closed (power cut). 10: damaged.
-    18: needs a newer scrubcam.
-    """
-    from firmware.vault.keys import load_trust_list
-    from firmware.vault.reader import Recording
-
-    trusted = load_trust_list(str(trust)) if trust else None
-    with Recording.open(str(file)) as recording, _bytes_bar("verifying") as bar:
-        chain = _chain(recording.header, ca) if ca else None
-        if chain:
-            trusted = (trusted or frozenset()) | ({recording.device_fingerprint} if chain.trusted else frozenset())
-        task = bar.add_task("verifying", total=recording.size_bytes)
-        report = recording.verify(lambda done, _total: bar.update(task, completed=done), trusted)
-    intact = "[green]yes[/]" if report.intact else "[bold red]no[/]"
-    who = {True: "[green]trusted[/]", False: "[bold red]not trusted[/]", None: "not checked (--trust, --ca)"}
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("[bold]intact, in order[/]", f"{intact}: {report.records} records, {report.fragments} fragments, "
-                  f"{report.frames} frames, {human_time(report.duration_ns / 1e9)}")
-    table.add_row("[bold]complete[/]", "[green]yes, sealed[/]" if report.complete else f"[yellow]no: {report.state}[/]")
-    table.add_row("[bold]signed by[/]", f"{escape(report.device_name)} {report.device_fingerprint}, "
-                  f"{who[report.trusted]}; {report.signed_records} of {report.records} records"
-                  + (f", {report.late_signed_records} of them at recovery" if report.late_signed_records else ""))
-    if chain:
-        table.add_row("[bold]device CA[/]", f"[green]trusted through {escape(chain.ca_name)}[/]" if chain.trusted else
-                      f"[bold red]not trusted through {escape(chain.ca_name)}[/]: {escape(chain.problem)}")
-    table.add_row("[bold]keys[/]", "attached" if report.key_envelope else "not attached: in the device's keystore")
-    table.add_row("[bold]privacy[/]", escape(report.statement))
-    out.print(table)
-    if report.state == "unsupported":
-        assert report.first_problem is not None
-        raise UnsupportedRecording(
-            f"{file}: {report.first_problem.text}",
-            meaning=f"The {report.fragments} fragments before it are intact", todo="use a newer scrubcam",
-        )
-    if report.state == "damaged" or (report.first_problem and report.trusted is False):
-        assert report.first_problem is not None
-        raise DamagedRecording(
-            f"{file}: {report.first_problem.text}",
-            meaning=f"The {report.fragments} fragments before it are intact",
-            todo="take another copy of the file, or export what is whole with --partial",
-        )
-    if not report.complete:
-        raise InterruptedRecording(
-            f"{file} was never closed by its recorder ({report.state})",
-            meaning=f"All {report.fragments} fragments in it are intact and can be exported",
-            todo="nothing; note that the recording ended by a power cut or a crash",
-        )
-    out.print("[bold green]Intact, complete and signed.[/]")
-
-
 def export(
     file: SealedFile,
     key: Annotated[Path, typer.Option("--key", help="The archive's private key (archive.key).")],
@@ -152,7 +84,7 @@ def export(
     if key.exists() and target.exists() and key.samefile(target):
         raise ConfigError(f"{target} is the private key", meaning="It was left as it is",
                           todo="choose another name for the MP4")
-    with _bytes_bar("exporting") as bar:
+    with bytes_bar("exporting") as bar:
         task = bar.add_task("exporting", total=file.stat().st_size if file.exists() else None)
         result = export_sealed(
             file, private, target, lambda done: bar.update(task, completed=done), partial=partial, force=force,
@@ -165,23 +97,9 @@ def export(
         out.print(f"[yellow]Only what stands before the damage: {escape(result.stopped_at)}[/]")
 
 
-def _chain(header: StoredHeader, ca: Path) -> ChainVerdict:
-    from firmware.vault.device_ca import check_chain
-    from firmware.vault.device_certificates import read_certificates
-
-    device = header.device
-    return check_chain(device.certificates, device.public_key, read_certificates(str(ca))[0], header.created_unix_s)
-
-
 def _left_visible(zone: FieldZone, profile: str) -> str:
     place = f"{zone.w:.0%} by {zone.h:.0%} of the picture, from x {zone.x:.0%}, y {zone.y:.0%}"
     return f"faces in {zone.name} ({profile}): {place}"
-
-
-def _bytes_bar(doing: str) -> Progress:
-    return Progress(
-        TextColumn(doing), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=err, transient=True
-    )
 
 
 def _when(unix_s: float) -> str:

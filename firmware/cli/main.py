@@ -20,6 +20,7 @@ from firmware.cli import (
     reader_commands,
     record_commands,
     role_commands,
+    verify_command,
 )
 from firmware.cli.console import report_error
 from firmware.errors import ScrubcamError
@@ -55,6 +56,7 @@ device_commands.register(app)
 ask_commands.register(app)
 record_commands.register(app)
 file_commands.register(app)
+verify_command.register(app)
 eval_commands.register(app)
 reader_commands.register(app)
 keeping_commands.register(app)

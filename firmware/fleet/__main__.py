@@ -23,9 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     harden(lock_memory=False)
     try:
         config = load(given.config)
-        if not config.mqtt.host:
-            raise ConfigError(f"{given.config}: mqtt.host is empty", meaning="There is no fleet to speak to",
-                              todo="set mqtt.host, or do not start the agent")
+        if not config.mqtt.host and not config.timestamps.url:
+            raise ConfigError(f"{given.config}: mqtt.host is empty, and so is timestamps.url",
+                              meaning="There is nobody to speak to", todo="set one, or do not start the agent")
         agent = Agent(config)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: agent.stop())

@@ -21,6 +21,7 @@ from firmware.fleet.delivery import Delivery
 from firmware.fleet.outbox import Outbox
 from firmware.fleet.recorder_link import RecorderLink
 from firmware.fleet.session import Session
+from firmware.fleet.timestamp_client import TimestampClient
 from firmware.fleet.timing import Timing
 from firmware.fleet.topics import FleetHealth, State, Status, encode, state_of, topic
 from firmware.log import get_logger
@@ -29,7 +30,7 @@ log = get_logger("agent")
 
 
 class Agent:
-    """`run()` until `stop()`. Raises DiskFault at construction when the outbox cannot be opened."""
+    """`run()` until `stop()`. Raises DiskFault at construction when the outbox cannot be opened, TimestampFault."""
 
     def __init__(self, config: Config, timing: Timing = Timing(), unix_s: Callable[[], float] = time.time) -> None:
         self._mqtt, self._device, self._timing, self._unix_s = config.mqtt, config.device.name, timing, unix_s
@@ -37,6 +38,8 @@ class Agent:
         self._link = RecorderLink(Path(config.paths.run_dir), self._outbox, silent_after_s=timing.silent_after_s)
         self._desk = CommandDesk(self._device, self._link, timing.answer_timeout_s, unix_s)
         self._backoff = Backoff(timing.first_retry_s, timing.most_retry_s, timing.stable_s)
+        self._timestamps = (TimestampClient(config.timestamps, Path(config.paths.run_dir)) if config.timestamps.url
+                            else None)
         self._run_id = secrets.token_hex(8)
         self._stopping = threading.Event()
         self._reconnects = 0
@@ -46,13 +49,20 @@ class Agent:
         self._stopping.set()
 
     def run(self) -> None:
-        """Follow the recorder and keep a connection to the broker until `stop`."""
-        self._link.start()
+        """Follow the recorder and keep a connection to the broker, if there is one, until `stop`."""
+        if self._timestamps is not None:
+            self._timestamps.start()
         try:
-            while not self._stopping.is_set():
-                self._one_connection()
+            if self._mqtt.host:
+                self._link.start()
+                while not self._stopping.is_set():
+                    self._one_connection()
+            self._stopping.wait()
         finally:
-            self._link.close()
+            if self._mqtt.host:
+                self._link.close()
+            if self._timestamps is not None:
+                self._timestamps.close()
             self._outbox.close()
 
     def _one_connection(self) -> None:

@@ -133,7 +133,7 @@ class RecorderLink:
             self.health = message
         elif isinstance(message, Answer):
             self._answers.append(message)
-        else:
+        elif isinstance(message, Event):
             self._take_event(message)
 
     def _take_event(self, event: Event) -> None:

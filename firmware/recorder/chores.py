@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from firmware.config import Config
@@ -41,8 +41,11 @@ class Chores:
     """The recorder's slow work."""
 
     def __init__(
-        self, cfg: Config, disk: Disk, clock: Clock, report: Callable[[t.MachineEvent], None], note: NoteEvent
+        self, cfg: Config, disk: Disk, clock: Clock, report: Callable[[t.MachineEvent], None], note: NoteEvent,
+        recovered: Callable[[Sequence[str]], None] = lambda folders: None,
     ) -> None:
+        """`recovered` is told the folders in which every recording that was left open has been closed."""
+        self._recovered = recovered
         self._cfg, self._clock, self._report, self._note = cfg, clock, report, note
         self.keys = Keys()
         self.left_open = False
@@ -128,6 +131,7 @@ class Chores:
                     "outcome": recovery.outcome, "fragments": recovery.fragments, "cut_bytes": recovery.cut_bytes,
                     "problem": recovery.problem,
                 })
+        self._recovered([target.folder for target in self._targets])
         return found, problems
 
     def _prepare_targets(self) -> None:

@@ -15,7 +15,7 @@ from firmware.recorder.conditions import reserve
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
 from firmware.recorder.rate import RateMeter
-from firmware.recorder.session import Session
+from firmware.recorder.session import Session, Signed
 from firmware.recorder.session_items import GapMark, Item
 from firmware.recorder.targets import choose
 from firmware.recorder.wall_clock import wall_clock
@@ -39,11 +39,12 @@ class Effects:
         keeper: PipelineKeeper,
         preroll: PreRoll,
         chores: Chores,
+        signed: Signed,
         note: Callable[[str, str, dict[str, t.Scalar]], None],
         post: Callable[[t.MachineEvent], None],
     ) -> None:
         self._cfg, self._parts, self._keeper, self._preroll = cfg, parts, keeper, preroll
-        self._chores, self._note, self._post = chores, note, post
+        self._chores, self._signed, self._note, self._post = chores, signed, note, post
         self._reply: t.Reply | None = None
         self._last_end_ns = 0
         self._closing: Session | None = None
@@ -159,7 +160,7 @@ class Effects:
         self.session = Session(
             self._parts.disk, recording_path(folder, recording_id), header, self._chores.keys.recipients, device,
             Keystore.of_device(cfg.paths.state_dir), floor_bytes=floor_bytes, clock=clock, report=self._post,
-            first=first,
+            first=first, signed=self._signed,
         )
         for stream in [item for item in first if isinstance(item, StreamInfo)][-1:]:
             self._note_field_zones(recording_id, stream)

@@ -28,6 +28,7 @@ from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
 from firmware.recorder.tidy import Tidy
+from firmware.recorder.timestamp_desk import TimestampDesk
 from firmware.recorder.watchdog import SystemdWatchdog
 from firmware.vault.format import new_recording_id
 from hw.board import Board
@@ -69,17 +70,22 @@ class RecorderProcess:
         journal = Journal(os.path.join(cfg.paths.state_dir, JOURNAL_NAME))
         journal.sign = self._sign
         self._journal = JournalThread(journal, self._event_is_durable, self._journal_fault)
+        self._timestamps = TimestampDesk(cfg, self._note)
         self._answers = AnswerMemory()
         self._keeper = PipelineKeeper(cfg, self._clock)
         self._preroll = PreRoll(cfg.recorder.preroll_s)
-        self._chores = Chores(cfg, parts.disk, self._clock, self.post, self._note)
+        self._chores = Chores(cfg, parts.disk, self._clock, self.post, self._note, self._timestamps.look_into)
         self._access = Access(cfg.paths.state_dir, cfg.zones, lambda: self._chores.keys.device, self._clock, self._note)
-        self._server = SocketServer(cfg.paths.run_dir, journal, self.wake, self._access, cfg.access.group)
+        self._server = SocketServer(
+            cfg.paths.run_dir, journal, self.wake, self._access, cfg.access.group, self._timestamps
+        )
         rules = t.Rules(
             sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9)
         )
         self._state = machine.initial(rules, self._clock.monotonic_ns())
-        self._effects = Effects(cfg, parts, self._keeper, self._preroll, self._chores, self._note, self.post)
+        self._effects = Effects(
+            cfg, parts, self._keeper, self._preroll, self._chores, self._timestamps.signed, self._note, self.post
+        )
         self._disks = DiskWatch(cfg, self._chores, self._effects)
         self._tidy = Tidy(cfg, self._clock, self._tell, self._chores.close_left_open, self.post)
         self._timing = controls.Timing(
@@ -264,6 +270,7 @@ class RecorderProcess:
         self._keeper.kill()
         self._effects.close(timeout_s=2.0)
         self._chores.close()
+        self._timestamps.close(timeout_s=2.0)
         self._journal.close(timeout_s=3.0)
         self._server.close()
         for light in get_args(LightName):

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from firmware.errors import ScrubcamError
-from firmware.messages import Fragment, StreamInfo
+from firmware.messages import Fragment, StampedAt, StreamInfo
 from firmware.recorder import machine_types as t
 from firmware.recorder.session_items import GapMark, Item, SealMark, playable_tail, size_of
 from firmware.recorder.targets import with_todo
@@ -28,6 +28,8 @@ QUEUE_BOUND_BYTES = 128 * 1024 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
 GAP_NS = 500_000_000
 LOOK_AT_SPACE_NS = 1_000_000_000
+Signed = Callable[[str, StampedAt, int, bytes], None]
+"""Told (recording id, moment, record number, chain value)."""
 
 
 class Session:
@@ -46,14 +48,18 @@ class Session:
         clock: Clock,
         report: Callable[[t.MachineEvent], None],
         first: Iterable[Item] = (),
+        signed: Signed | None = None,
         queue_bound_bytes: int = QUEUE_BOUND_BYTES,
     ) -> None:
-        """`first` is committed whole (stream and pre-roll), beside the bound of the queue."""
+        """`first` is committed whole (stream and pre-roll), beside the bound of the queue.
+
+        `signed` is told, from the writer's thread, which chain values are to get a timestamp; it must not wait.
+        """
         self.recording_id, self.path = header.recording_id, path
         self.fragments = 0
         self.durable_bytes = 0
         self._disk, self._header, self._recipients, self._device = disk, header, list(recipients), device
-        self._keystore = keystore
+        self._keystore, self._signed = keystore, signed
         self._floor_bytes, self._clock, self._report = floor_bytes, clock, report
         self._queue: deque[Item | SealMark] = deque(first)
         self._unconfirmed: list[Item] = []
@@ -145,6 +151,7 @@ class Session:
                 unix_s=self._clock.unix_s,
             )
             self._idle()
+            self._tell_signed("start")
             while not self._turn():
                 pass
         except ScrubcamError as fault:
@@ -171,6 +178,7 @@ class Session:
                 self._idle()
                 self.durable_bytes = total
                 self._report(t.Sealed(self.recording_id, total))
+                self._tell_signed("end")
                 return True
             pictures |= self._write(item)
         if self._writer.written_bytes > before:
@@ -183,6 +191,11 @@ class Session:
                 self._report(t.Durable(self.recording_id, total))
         self._look_at_space()
         return False
+
+    def _tell_signed(self, at: StampedAt) -> None:
+        assert self._writer is not None
+        if self._signed is not None:
+            self._signed(self.recording_id, at, *self._writer.covered[at])
 
     def _given_up(self) -> bool:
         return self._abandoned

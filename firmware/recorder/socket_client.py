@@ -21,12 +21,15 @@ from firmware.messages import (
     ActAsFleet,
     Answer,
     ApproveZones,
+    AskTimestamps,
     Command,
     FromRecorder,
     Login,
     Role,
     SetLogin,
     Subscribe,
+    TimestampsWaiting,
+    TimestampToken,
     ToRecorder,
 )
 from firmware.recorder.journal import Journal
@@ -69,7 +72,7 @@ class Client:
     def offer(self, message: FromRecorder) -> None:
         """Queue without waiting; whoever does not keep up is dropped."""
         with self._changed:
-            if not isinstance(message, Answer) and not self._subscribed:
+            if not isinstance(message, Answer | TimestampsWaiting) and not self._subscribed:
                 return
             if len(self._outbox) >= OUTBOX_BOUND:
                 self._closed = True
@@ -101,14 +104,14 @@ class Client:
                 message = self._channel.recv(1.0)
                 if message is not None and not self._take(message):
                     break
-        except ChannelClosed:
+        except (ChannelClosed, DiskFault):
             pass
         with self._changed:
             self._closed = True
             self._changed.notify()
 
     def _take(self, message: ToRecorder) -> bool:
-        """Act on one message; False when this connection cannot go on."""
+        """Act on one message; False when this connection cannot go on. Raises DiskFault."""
         if isinstance(message, Subscribe):
             self._subscribe(message.after_seq)
         elif isinstance(message, ActAsFleet):
@@ -119,6 +122,8 @@ class Client:
             if not problem:
                 return self._server.received(self, replace(message, origin=self.who))
             self._refuse(message.id, message.verb, problem)
+        elif isinstance(message, AskTimestamps | TimestampToken):
+            return self._about_timestamps(message)
         else:
             self._answer(message.id, self._about_roles(message))
         return True
@@ -142,6 +147,19 @@ class Client:
         else:
             problem = access.approve_zones(message, self.who)
         return problem
+
+    def _about_timestamps(self, message: AskTimestamps | TimestampToken) -> bool:
+        """What waits, or keep a token: small files. False for whoever may not. Raises DiskFault."""
+        desk = self._server.timestamps
+        if not roles.may(self._role, "timestamps"):
+            if self._server.access is not None:
+                self._server.access.denied(self.who, "timestamps")
+            return False
+        if isinstance(message, AskTimestamps):
+            self.offer(TimestampsWaiting(desk.waiting() if desk is not None else []))
+        elif desk is not None:
+            desk.take(message)
+        return True
 
     def _refuse(self, command_id: str, action: roles.Action, problem: str) -> None:
         if self._server.access is not None:

@@ -19,6 +19,7 @@ from firmware.messages import Answer, Command, Event, Health, StateReport
 from firmware.recorder.access import Access
 from firmware.recorder.journal import Journal
 from firmware.recorder.socket_client import Client
+from firmware.recorder.timestamp_desk import TimestampDesk
 from firmware.recorder_socket import SOCKET_NAME
 
 MAX_CLIENTS = 16
@@ -45,11 +46,11 @@ class SocketServer:
     """Listens on <run_dir>/recorder.sock. `inbox` is read by the loop; `publish*` and `answer` never wait."""
 
     def __init__(self, run_dir: str | Path, journal: Journal, wake: Callable[[], None], access: Access | None = None,
-                 group: str = "") -> None:
+                 group: str = "", timestamps: TimestampDesk | None = None) -> None:
         """Without `access` nobody can log in. Raises ConfigError when the socket cannot be made."""
         self.path = Path(run_dir) / SOCKET_NAME
         self.inbox: queue.Queue[tuple[Client, Command]] = queue.Queue(256)
-        self._journal, self._wake, self.access = journal, wake, access
+        self._journal, self._wake, self.access, self.timestamps = journal, wake, access, timestamps
         self._clients: set[Client] = set()
         self._lock = threading.Lock()
         self._last_state: StateReport | None = None

@@ -94,11 +94,11 @@ def supervise(config_path: str, stop: threading.Event) -> int:
     cfg = load(config_path)
     recorder = Child("recorder", "firmware.recorder")
     children = [recorder]
-    if cfg.mqtt.host:
+    if cfg.mqtt.host or cfg.timestamps.url:
         children.append(Child("agent", "firmware.fleet"))
-    else:
-        print("scrubcam: mqtt.host is empty, so no agent is started and nothing is sent to a fleet manager.",
-              file=sys.stderr)
+    if not cfg.mqtt.host:
+        print("scrubcam: mqtt.host is empty, so nothing is sent to a fleet manager"
+              f"{'' if cfg.timestamps.url else ' and no agent is started'}.", file=sys.stderr)
     try:
         while not stop.wait(POLL_S):
             now = time.monotonic()

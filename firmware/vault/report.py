@@ -60,6 +60,9 @@ class VerifyReport:
     key_envelope: bool = False
     """Whether the wrapped keys are attached, so that an archive key alone opens the file."""
     timestamps: list[Timestamp] = field(default_factory=list)
+    """Those whose message imprint is of this recording's chain value; any other is a problem."""
+    chain_values: dict[str, bytes] = field(default_factory=dict)
+    """What timestamps cover: at "start" and "end"."""
 
     @property
     def complete(self) -> bool:

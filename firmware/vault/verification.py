@@ -6,10 +6,12 @@ import hashlib
 
 import msgspec
 
+from firmware.errors import TimestampFault
 from firmware.vault.attachments import Attachment, AttachmentProblem, AttachmentType, Timestamp
 from firmware.vault.format import RecordType, StoredHeader
 from firmware.vault.frames import Frame, FrameProblem, StoredProblem
 from firmware.vault.report import Problem, RecordingInfo, VerifyReport, count
+from firmware.vault.timestamps import covers
 
 
 class Verification:
@@ -84,6 +86,7 @@ class Verification:
             torn_bytes=self._torn, records_after=self._after, end_reason=info.end.reason if info.end else "",
             ended_unix_s=info.end.unix_s if info.end else None, first_problem=problem, statement=info.statement,
             attachments=self._attachments, key_envelope=self.key_envelope, timestamps=self.timestamps,
+            chain_values={at: chain for at, (_, chain) in self.covered.items()},
         )
 
     def _timestamp(self, attachment: Attachment) -> None:
@@ -95,4 +98,10 @@ class Verification:
         if self.covered.get(timestamp.at, (-1, b""))[0] != timestamp.record:
             raise AttachmentProblem(attachment.number, attachment.offset,
                                     f"the timestamp is not over the record of the recording's {timestamp.at}")
+        try:
+            if not covers(timestamp.token, self.covered[timestamp.at][1]):
+                raise AttachmentProblem(attachment.number, attachment.offset,
+                                        f"the timestamp is not of the chain value at the recording's {timestamp.at}")
+        except TimestampFault as fault:
+            raise AttachmentProblem(attachment.number, attachment.offset, fault.what) from fault
         self.timestamps.append(timestamp)

@@ -13,7 +13,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from firmware.errors import DiskFault, KeyFault, ScrubcamError
-from firmware.messages import Fragment
+from firmware.messages import Fragment, StampedAt
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import (
     SIGNATURE_BYTES,
@@ -76,6 +76,8 @@ class RecordingWriter:
         self._content_key = bytearray(secrets.token_bytes(CONTENT_KEY_BYTES))
         self._cipher: AESGCM | None = AESGCM(self._content_key)
         self._chain = b""
+        self.covered: dict[StampedAt, tuple[int, bytes]] = {}
+        """What a timestamp may cover, once it is written: record number and chain value at the start and the end."""
         self._index = IndexBuilder()
         self._signed_to = 0
         self._unsigned_since_ns: int | None = None
@@ -189,6 +191,7 @@ class RecordingWriter:
                 self.records + 1, index_offset=self._index.last_offset,
             ))
             self._signed_frame(RecordType.END, meta)
+            self.covered["end"] = (self.records - 1, self._chain)
             self._sync_to(self.written_bytes)
             self._close("it is sealed")
             return self.durable_bytes
@@ -209,6 +212,7 @@ class RecordingWriter:
         self._signed_frame(
             RecordType.SIGNATURE, msgspec.json.encode(SignatureMeta(self.durable_bytes, self._unix_s()))
         )
+        self.covered.setdefault("start", (self.records - 1, self._chain))
         self._signed_to = self.records
         self._unsigned_since_ns = None
 

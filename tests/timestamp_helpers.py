@@ -1,0 +1,123 @@
+"""A timestamp authority for tests: `openssl ts` behind local HTTP, with a CA of its own."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from firmware.vault.timestamps import new_request, token_of
+
+CONFIG = """
+[tsa]
+default_tsa = authority
+[authority]
+serial = {folder}/serial
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256
+accuracy = secs:1
+tsa_name = yes
+ess_cert_id_alg = sha256
+"""
+
+
+class Signer:
+    """An authority without a network."""
+
+    def __init__(self, folder: Path, name: str = "Test TSA") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        ca_key, key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
+        self.ca = _certificate(f"{name} CA", f"{name} CA", ca_key, ca_key, ca=True)
+        tsa = _certificate(name, f"{name} CA", key, ca_key, ca=False)
+        self.ca_file = folder / "tsa-ca.pem"
+        self.ca_file.write_bytes(self.ca.public_bytes(serialization.Encoding.PEM))
+        (folder / "tsa.pem").write_bytes(tsa.public_bytes(serialization.Encoding.PEM))
+        (folder / "tsa.key").write_bytes(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        (folder / "serial").write_text("01\n")
+        (folder / "ts.cnf").write_text(CONFIG.format(folder=folder))
+        self._one_at_a_time = threading.Lock()
+
+    def answer(self, query: bytes) -> bytes:
+        """The DER answer to a DER request."""
+        with self._one_at_a_time:
+            (self.folder / "query.tsq").write_bytes(query)
+            command = ["openssl", "ts", "-reply", "-config", "ts.cnf", "-section", "authority", "-queryfile",
+                       "query.tsq", "-signer", "tsa.pem", "-inkey", "tsa.key", "-out", "answer.tsr"]
+            subprocess.run(command, cwd=self.folder, capture_output=True, timeout=30, check=True)
+            return (self.folder / "answer.tsr").read_bytes()
+
+    def token(self, chain: bytes) -> bytes:
+        """A token over a chain value."""
+        request = new_request(chain)
+        return token_of(self.answer(request.der), request)
+
+
+class Authority(Signer):
+    """Answers requests on 127.0.0.1 until `close`. `away` refuses them, `spoil` changes a query or its answer."""
+
+    def __init__(self, folder: Path, name: str = "Test TSA") -> None:
+        super().__init__(folder, name)
+        self.away = False
+        self.spoil_query: Callable[[bytes], bytes] = lambda query: query
+        self.spoil: Callable[[bytes], bytes] = lambda answer: answer
+        self.asked = 0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/tsr"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        authority = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                query = self.rfile.read(int(self.headers["Content-Length"]))
+                authority.asked += 1
+                if authority.away or self.headers["Content-Type"] != "application/timestamp-query":
+                    self.send_error(503)
+                    return
+                answer = authority.spoil(authority.answer(authority.spoil_query(query)))
+                self.send_response(200)
+                self.send_header("Content-Type", "application/timestamp-reply")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+def _certificate(
+    name: str, issuer: str, key: EllipticCurvePrivateKey, issuer_key: EllipticCurvePrivateKey, *, ca: bool
+) -> x509.Certificate:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (x509.CertificateBuilder()
+               .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+               .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+               .public_key(key.public_key()).serial_number(x509.random_serial_number())
+               .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30))
+               .add_extension(x509.BasicConstraints(ca, None), critical=True))
+    if not ca:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+    return builder.sign(issuer_key, hashes.SHA256())
