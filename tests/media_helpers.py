@@ -147,6 +147,18 @@ def probe(path: Path, stream: str = "v:0") -> dict[str, Any]:
     return answer
 
 
+def framehashes(path: Path) -> list[tuple[Fraction, str]]:
+    """(time in seconds, digest of its decoded picture) of each frame, in order."""
+    done = subprocess.run(
+        ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-map", "0:v", "-vsync", "passthrough", "-enc_time_base",
+         "-1", "-f", "framemd5", "-"], capture_output=True, text=True, timeout=60, check=True,
+    )
+    lines = done.stdout.splitlines()
+    base = next(Fraction(line.split(": ")[1]) for line in lines if line.startswith("#tb 0:"))
+    fields = [line.split(",") for line in lines if not line.startswith("#")]
+    return [(int(line[2]) * base, line[5].strip()) for line in fields]
+
+
 def times(probed: dict[str, Any]) -> list[Fraction]:
     """Exact presentation times in seconds."""
     base = Fraction(probed["streams"][0]["time_base"])

@@ -14,6 +14,7 @@ import pytest
 from firmware.config import Config, Detect, Encode, Paths, Recorder
 from firmware.recorder.record_once import record
 from firmware.vault.keys import PrivateKey, new_archive_key
+from firmware.vault.opening import content_key
 from firmware.vault.reader import Recording
 from firmware.vault.records import FragmentMeta
 from tests.recorder_helpers import CONSENT, SCENE
@@ -70,7 +71,7 @@ def test_signature_key_unwrap_and_fragment_are_checked_by_the_documents_own_line
     with Recording.open(str(desk / "recording.scrub")) as recording:
         frames = [frame.public.frames for frame in recording.frames() if isinstance(frame.public, FragmentMeta)]
         fingerprint = recording.device_fingerprint.replace("-", "")
-        key = recording._content_key(PrivateKey.load(str(desk / "reader.key")))
+        key = content_key(recording.header, recording.key_envelope(), PrivateKey.load(str(desk / "reader.key")))
     signature = told["One signature"]
     assert fingerprint in signature
     assert "Signature Verified Successfully" in signature

@@ -67,14 +67,22 @@ def export(
     key: Annotated[Path, typer.Option("--key", help="The archive's private key (archive.key).")],
     out_mp4: Annotated[Path | None, typer.Option("-o", "--out", help="The MP4; default: FILE with .mp4.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Export what is whole of a damaged file.")] = False,
+    from_time: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Export a part: from here on. h:mm:ss or seconds.")
+    ] = "",
+    to_time: Annotated[str, typer.Option("--to", metavar="TIME", help="Export a part: up to here.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace the MP4 if it is there.")] = False,
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Ask for the private key's passphrase.")] = False,
     keystore: Annotated[
         Path | None, typer.Option("--keystore", help="The device's keystore, for a file without its keys attached.")
     ] = None,
 ) -> None:
-    """Open a sealed file with the archive's key and write a plain MP4. The MP4 is not encrypted."""
-    from firmware.export.sealed import export_sealed
+    """Open a sealed file with the archive's key and write a plain MP4. The MP4 is not encrypted.
+
+    With --from and --to only that part is read, from the keyframe before it on (at most a second earlier). Times count
+    from the recording's first frame.
+    """
+    from firmware.export.sealed import export_clip, export_sealed
     from firmware.vault.keys import PrivateKey
     from firmware.vault.keystore import Keystore
 
@@ -84,17 +92,40 @@ def export(
     if key.exists() and target.exists() and key.samefile(target):
         raise ConfigError(f"{target} is the private key", meaning="It was left as it is",
                           todo="choose another name for the MP4")
+    store = Keystore(str(keystore)) if keystore else None
+    if from_time or to_time:
+        if partial:
+            raise ConfigError("--partial is for whole exports",
+                              todo="leave it out: a part is exported as far as it is whole")
+        clip = export_clip(file, private, target, _seconds(from_time or "0"), _seconds(to_time or "inf"), force=force,
+                           keystore=store)
+        out.print(f"[bold green]Exported[/] {escape(str(target))}, from {human_time(clip.begins_s)}")
+        out.print(f"  {human_time(clip.seconds)}, {clip.frames} frames, {human_bytes(clip.size_bytes)}")
+        out.print(f"  {escape(clip.statement)}")
+        out.print("  The rest of the recording was not checked: `scrubcam verify` does that.")
+        return
     with bytes_bar("exporting") as bar:
         task = bar.add_task("exporting", total=file.stat().st_size if file.exists() else None)
         result = export_sealed(
             file, private, target, lambda done: bar.update(task, completed=done), partial=partial, force=force,
-            keystore=Keystore(str(keystore)) if keystore else None,
+            keystore=store,
         )
     out.print(f"[bold green]Exported[/] {escape(str(target))}")
     out.print(f"  {human_time(result.seconds)}, {result.frames} frames, {human_bytes(target.stat().st_size)}")
     out.print(f"  {escape(result.statement)}")
     if result.stopped_at:
         out.print(f"[yellow]Only what stands before the damage: {escape(result.stopped_at)}[/]")
+
+
+def _seconds(text: str) -> float:
+    """Seconds from `h:mm:ss.f`, `mm:ss` or plain seconds. Raises ConfigError."""
+    try:
+        parts = [float(part) for part in text.split(":")]
+        if not 1 <= len(parts) <= 3 or not all(part >= 0 for part in parts):
+            raise ValueError(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no time", todo="write seconds, mm:ss or h:mm:ss, as in 1:02:30") from error
+    return sum(part * 60.0**place for place, part in enumerate(reversed(parts)))
 
 
 def _left_visible(zone: FieldZone, profile: str) -> str:

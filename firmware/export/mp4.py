@@ -25,33 +25,36 @@ class ExportResult:
 
 def export_mp4(
     items: Iterable[object], out_path: str, *, force: bool = False,
-    progress: Callable[[Fragment], None] | None = None,
+    progress: Callable[[Fragment], None] | None = None, part_of: Iterable[StreamInfo] = (),
 ) -> ExportResult:
     """Write the StreamInfo and Fragment records among `items` (in order) as one plain MP4 at `out_path`.
 
     What the recording may be called (statement.py) is its comment, so that the film says so itself.
     Written under a temporary name in the same folder, synced, then named; on any failure the temporary file is
-    removed. An existing file stays unless `force`. `progress` is called after each fragment.
+    removed. An existing file stays unless `force`. `progress` is called after each fragment. `part_of`: of a part of a
+    recording, the streams of the whole, which have a say in what it may be called; it then begins at time zero.
     Raises DiskFault (full, read-only, name taken), MediaUnreadable, FormatChanged, and whatever `items` raises.
     """
     if os.path.lexists(out_path) and not force:
         raise _taken(out_path)
     fragments = 0
-    streams: list[StreamInfo] = []
+    told_by = list(part_of)
+    keeps_start = not told_by
     try:
         with new_file(out_path, exclusive=not force) as file:
             writer = ProgressiveWriter(file)
             for item in items:
                 if isinstance(item, StreamInfo):
-                    streams.append(item)
+                    told_by.append(item)
                     writer.begin(item.init_segment)
-                    writer.keep_start = not item.live  # a live time is the device's clock, a file's is its own
+                    # a live time is the device's clock, a file's is its own
+                    writer.keep_start = keeps_start and not item.live
                 elif isinstance(item, Fragment):
                     writer.add(item.data)
                     fragments += 1
                     if progress is not None:
                         progress(item)
-            told = statement(streams)
+            told = statement(told_by)
             size = writer.finish(comment=f"Scrubcam: {told}")
     except FileExistsError as error:
         raise _taken(out_path) from error

@@ -108,9 +108,9 @@ class ProgressiveWriter:
         if samples:
             first, last = samples[0], samples[-1]
             tables.add(self._at, description, samples)
-            self._write(fragment[first.offset : last.offset + last.size])
+            self._write(memoryview(fragment)[first.offset : last.offset + last.size])
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         self._file.write(data)
         self._at += len(data)
 

@@ -107,8 +107,15 @@ def find_envelope(handle: int, size: int, sha256: str) -> bytes | None:
 
     Looked for by its marker, because attachments beside it may be damaged or of a kind not known here.
     """
-    begin = min(attachments_begin(handle, size), max(0, size - _SEARCHED_BYTES))
-    data = os.pread(handle, size - begin, begin)
+    begin = attachments_begin(handle, size)
+    found = _envelope_in(os.pread(handle, size - begin, begin), sha256)
+    if found is None:
+        begin = max(0, size - _SEARCHED_BYTES)
+        found = _envelope_in(os.pread(handle, size - begin, begin), sha256)
+    return found
+
+
+def _envelope_in(data: bytes, sha256: str) -> bytes | None:
     at = -1
     while (at := data.find(_ENVELOPE_MARK, at + 1)) >= 0:
         (length,) = struct.unpack(">I", data[at + HEAD.size - 4 : at + HEAD.size].rjust(4, b"\0"))

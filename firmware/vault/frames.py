@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,6 +30,8 @@ from firmware.vault.format import (
 from firmware.vault.records import CONTENT_TYPES, META_TYPES
 
 _CHUNK = 1 << 20
+_NUMBER = struct.Struct(">HHQII")
+"""A record's first bytes without its marker."""
 _KNOWN_FLAGS = int(Flag.ENCRYPTED | Flag.CRITICAL)
 _SIGNED_TYPES = (RecordType.SIGNATURE, RecordType.END)
 
@@ -76,15 +79,16 @@ class Frame:
 
 
 def walk(
-    handle: int, start: int, size: int, chain: bytes, device: bytes, *, payloads: bool = False, hashed: bool = True
+    handle: int, start: int, size: int, chain: bytes, device: bytes, *, seq: int = 0, payloads: bool = False,
+    hashed: bool = True,
 ) -> Iterator[Frame]:
     """All frames from byte `start` to the end record, or else to `size`, each one checked. Raises FrameProblem.
 
     `device` is the raw public key whose signatures count. `payloads` keeps each payload in `Frame.payload`
-    (signatures are always kept). Without `hashed` payloads are skipped, not read: for a quick look that proves
-    nothing.
+    (signatures are always kept). Without `hashed` neither chain nor signatures are checked, and a payload that is not
+    kept is not read: for a quick look, or where the content's own tag is the proof. The first frame is number `seq`.
     """
-    seq, offset = 0, start
+    offset = start
     while offset < size:
         frame = _read(handle, offset, size, chain, seq, payloads, hashed)
         _judge(frame, device if hashed else None)
@@ -94,20 +98,47 @@ def walk(
             return  # what follows are attachments
 
 
+def heads(handle: int, start: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """(record number, type, offset) of each record, from `start` to the end record. Proves nothing.
+
+    Reads the 20 bytes that hold number and lengths and nothing else: the quickest way through a file without an index.
+    Raises FrameProblem where no record begins, "torn" where the file ends inside one.
+    """
+    offset, seq = start, 0
+    while offset + FRAME.size <= size:
+        kind, _, stored_seq, meta_bytes, payload_bytes = _NUMBER.unpack(
+            os.pread(handle, _NUMBER.size, offset + len(MARKER)))
+        end = offset + FRAME.size + meta_bytes + payload_bytes + CHAIN_BYTES
+        if stored_seq != seq:
+            raise FrameProblem(seq, offset, "no record begins where one should")
+        if end > size:
+            raise FrameProblem(seq, offset, f"the file ends {end - size} bytes before the record does", "torn")
+        yield seq, kind, offset
+        if kind == RecordType.END:
+            return
+        seq, offset = seq + 1, end
+
+
 def whole_frames_after(handle: int, offset: int, size: int, device: bytes) -> Iterator[Frame]:
     """Whole frames behind a damaged place, found by their marker and by the chain value stored before them."""
     search = offset + 1
     while (found := _find(handle, search, size)) >= 0:
         search = found + 1
-        if found < CHAIN_BYTES:
-            continue
         try:
-            frame = _read(handle, found, size, os.pread(handle, CHAIN_BYTES, found - CHAIN_BYTES), None, False, True)
-            _judge(frame, device)
+            frame = single_frame(handle, found, size, device)
         except FrameProblem:
             continue
         yield frame
         search = frame.end  # the next frame begins here, if it is whole
+
+
+def single_frame(handle: int, offset: int, size: int, device: bytes) -> Frame:
+    """The frame at `offset`, checked with the chain value stored before it. Raises FrameProblem."""
+    if offset < CHAIN_BYTES:
+        raise FrameProblem(-1, offset, "no record begins where one should")
+    frame = _read(handle, offset, size, os.pread(handle, CHAIN_BYTES, offset - CHAIN_BYTES), None, False, True)
+    _judge(frame, device)
+    return frame
 
 
 def _find(handle: int, offset: int, size: int) -> int:
@@ -157,7 +188,8 @@ def _payload(handle: int, offset: int, length: int, digest: Any, keep: bool, has
         payload = os.pread(handle, length, offset)
         while len(payload) < length and (more := os.pread(handle, length - len(payload), offset + len(payload))):
             payload += more
-        digest.update(payload)
+        if hashed:
+            digest.update(payload)
         return payload
     buffer = memoryview(bytearray(min(length, _CHUNK)))
     left = length if hashed else 0

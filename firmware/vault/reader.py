@@ -5,51 +5,35 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
-import msgspec
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from firmware.errors import DamagedRecording, KeyFault, UnsupportedRecording
+from firmware.errors import DamagedRecording, KeyFault
 from firmware.messages import Fragment
 from firmware.vault.attachments import Attachment, AttachmentType, attachments_begin, find_envelope, walk_attachments
 from firmware.vault.device_key import fingerprint, signature_holds
 from firmware.vault.format import (
+    CHAIN_BYTES,
     PREAMBLE,
     SIGNATURE_BYTES,
-    KeyEnvelope,
     RecordType,
     chain_start,
     header_length,
     header_signed_bytes,
-    nonce,
     parse_header,
-    wrap_info,
 )
-from firmware.vault.frames import Frame, FrameProblem, StoredProblem, walk, whole_frames_after
+from firmware.vault.frames import Frame, FrameProblem, StoredProblem, heads, single_frame, walk, whole_frames_after
 from firmware.vault.keys import PrivateKey
 from firmware.vault.keystore import Keystore
-from firmware.vault.records import CONTENT_TYPES, Record, decode
+from firmware.vault.opening import StoredRecord, content_key, open_frame, refused
+from firmware.vault.records import CONTENT_TYPES
 from firmware.vault.report import Problem, RecordingInfo, VerifyReport, count
 from firmware.vault.verification import Verification
 from hw.disk import disk_fault
 
 TAIL_BYTES = 4096
 """An end record is some 350 bytes long."""
-
-
-@dataclass(frozen=True)
-class StoredRecord:
-    """One opened record: its number, byte offset, type, public data and content."""
-
-    seq: int
-    offset: int
-    kind: RecordType
-    public: Any
-    record: Record
 
 
 class Recording:
@@ -121,12 +105,47 @@ class Recording:
         except OSError as error:
             raise disk_fault(error, self.path, "reading") from error
 
+    def frames_from(
+        self, seq: int, offset: int, *, payloads: bool = False, hashed: bool = False
+    ) -> Iterator[Frame]:
+        """Frames from record `seq` at `offset` on; the chain value stored before it is taken as it is.
+
+        Whatever is said before it, an opened one is proven by its tag. Raises FrameProblem, DiskFault.
+        """
+        try:
+            before = os.pread(self._handle, CHAIN_BYTES, max(0, offset - CHAIN_BYTES))
+            yield from walk(self._handle, offset, self.size_bytes, before, self.device_public, seq=seq,
+                            payloads=payloads, hashed=hashed)
+        except OSError as error:
+            raise disk_fault(error, self.path, "reading") from error
+
+    def heads(self) -> Iterator[tuple[int, int, int]]:
+        """(record number, type, offset) of each record, told and not proven. Raises FrameProblem, DiskFault."""
+        try:
+            yield from heads(self._handle, self.start, self.size_bytes)
+        except OSError as error:
+            raise disk_fault(error, self.path, "reading") from error
+
+    def frame_at(self, offset: int) -> Frame:
+        """The one frame there, its own chain value and signature checked. Raises DamagedRecording, DiskFault."""
+        try:
+            return single_frame(self._handle, offset, self.size_bytes, self.device_public)
+        except FrameProblem as found:
+            raise refused(self.path, f"the record at byte {offset}: {found.text}", found.kind) from found
+        except OSError as error:
+            raise disk_fault(error, self.path, "reading") from error
+
     def frames_after(self, offset: int) -> Iterator[Frame]:
         """Whole frames behind the bad place at `offset`. Raises DiskFault."""
         try:
             yield from whole_frames_after(self._handle, offset, self.size_bytes, self.device_public)
         except OSError as error:
             raise disk_fault(error, self.path, "reading") from error
+
+    def refuse(self, found: FrameProblem) -> None:
+        """Raise DamagedRecording, but not where the recording simply ends: torn, and nothing whole behind it."""
+        if found.kind != "torn" or next(self.frames_after(found.offset), None) is not None:
+            raise refused(self.path, str(found), found.kind) from found
 
     def attachments(self, offset: int) -> Iterator[Attachment]:
         """What stands behind the end record, whose end is `offset`. Raises AttachmentProblem at the first bad one."""
@@ -190,8 +209,12 @@ class Recording:
         return judged.report(trusted)
 
     def key_envelope(self) -> bytes:
-        """The wrapped keys that open this recording: attached to it, or in the keystore. Raises KeyFault, DiskFault."""
-        digest = self.header.key_envelope_sha256
+        """The wrapped keys that open this recording: in the keystore, or attached to it. Raises KeyFault, DiskFault."""
+        digest, recording_id = self.header.key_envelope_sha256, self.header.recording_id
+        if self._keystore is not None and self._keystore.has(recording_id):
+            kept = self._keystore.get(recording_id)
+            if hashlib.sha256(kept).hexdigest() == digest:
+                return kept
         attached = find_envelope(self._handle, self.size_bytes, digest)
         if attached is not None:
             return attached
@@ -199,12 +222,14 @@ class Recording:
             raise KeyFault(f"the keys of {self.path} are not attached to it",
                            meaning="It is a device's own file, or a copy whose end was cut off",
                            todo="give the device's keystore (--keystore), or take a whole sealed copy")
-        envelope = self._keystore.get(self.header.recording_id)
-        if hashlib.sha256(envelope).hexdigest() != digest:
-            raise KeyFault(f"the keystore's keys for {self.header.recording_id} are not those of {self.path}",
-                           meaning="They were changed, or belong to another recording",
-                           todo="give the keystore of the device that made it")
-        return envelope
+        self._keystore.get(recording_id)
+        raise KeyFault(f"the keystore's keys for {recording_id} are not those of {self.path}",
+                       meaning="They were changed, or belong to another recording",
+                       todo="give the keystore of the device that made it")
+
+    def cipher(self, private_key: PrivateKey) -> AESGCM:
+        """What opens the records. Raises KeyFault when the key does not fit or the wrapped keys are nowhere."""
+        return AESGCM(content_key(self.header, self.key_envelope(), private_key))
 
     def records(self, private_key: PrivateKey, *, tolerant: bool = False) -> Iterator[StoredRecord]:
         """The content records in order, decrypted one at a time; other and unknown types are skipped.
@@ -213,13 +238,13 @@ class Recording:
         DamagedRecording naming the record: before the first one, or with `tolerant` after all those before the
         damage. An unfinished file (a torn end) gives every whole record and no error: `verify` tells the difference.
         """
-        key = self._content_key(private_key)
+        cipher = self.cipher(private_key)
         if not tolerant:
             report = self.verify()
             if not report.intact:
                 assert report.first_problem is not None
-                raise _refused(self.path, report.first_problem.text, report.state)
-        return self._decrypted(AESGCM(key))
+                raise refused(self.path, report.first_problem.text, report.state)
+        return self._decrypted(cipher, hashed=tolerant)
 
     def fragments(self, private_key: PrivateKey, *, tolerant: bool = False) -> Iterator[Fragment]:
         """The fragments alone; as `records`."""
@@ -232,35 +257,11 @@ class Recording:
         except OSError as error:
             raise disk_fault(error, self.path, "reading") from error
 
-    def _content_key(self, private_key: PrivateKey) -> bytes:
+    def _decrypted(self, cipher: AESGCM, *, hashed: bool) -> Iterator[StoredRecord]:
+        """Not `hashed`: just verified, and each content record's tag proves it again."""
         try:
-            envelope = msgspec.json.decode(self.key_envelope(), type=KeyEnvelope)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise KeyFault(f"the key envelope of {self.path} cannot be read ({error})") from error
-        return private_key.unwrap(envelope.recipients, wrap_info(self.header.recording_id, self.device_public))
-
-    def _decrypted(self, cipher: AESGCM) -> Iterator[StoredRecord]:
-        try:
-            for frame in self.frames(payloads=True):
+            for frame in self.frames(payloads=True, hashed=hashed):
                 if frame.kind in CONTENT_TYPES:
-                    yield self._opened(cipher, frame)
+                    yield open_frame(self.path, cipher, frame)
         except FrameProblem as found:
-            if found.kind != "torn" or next(self.frames_after(found.offset), None) is not None:
-                raise _refused(self.path, str(found), found.kind) from found
-
-    def _opened(self, cipher: AESGCM, frame: Frame) -> StoredRecord:
-        try:
-            plaintext = cipher.decrypt(nonce(frame.seq), frame.payload, frame.before + frame.head)
-        except InvalidTag as error:
-            found = FrameProblem(frame.seq, frame.offset, "it does not open with the recording's own key")
-            raise _refused(self.path, str(found), found.kind) from error
-        return StoredRecord(frame.seq, frame.offset, RecordType(frame.kind), frame.public,
-                            decode(frame.kind, plaintext))
-
-
-def _refused(path: str, text: str, state: str) -> DamagedRecording:
-    if state == "unsupported":
-        return UnsupportedRecording(f"{path} cannot be judged: {text}", meaning="Nothing before that place is damaged",
-                                    todo="use a newer scrubcam, or export what is before that place")
-    return DamagedRecording(f"{path} is damaged: {text}", meaning="What is before that place can be exported",
-                            todo="take another copy of the file, or export what is whole")
+            self.refuse(found)
