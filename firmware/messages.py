@@ -243,6 +243,24 @@ class ApproveZones(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
+class Hold(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Keep a recording on the device whatever retention says, or `release` it. Answered by an Answer.
+
+    `reason` stays on the device; never patient data.
+    """
+
+    id: RequestId
+    recording_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    reason: Annotated[str, Meta(max_length=200)] = ""
+    release: bool = False
+
+
+class MayHandOver(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """May this connection's login hand recordings over? Answered by an Answer."""
+
+    id: RequestId
+
+
 class Answer(Struct, tag=True, frozen=True):
     """The recorder's answer to a command or a login; `reason` names the unmet condition when refused."""
 
@@ -344,5 +362,7 @@ class TimestampToken(Struct, tag=True, frozen=True):
     token: Annotated[bytes, Meta(max_length=65536)]
 
 
-ToRecorder = Command | Subscribe | ActAsFleet | Login | SetLogin | ApproveZones | AskTimestamps | TimestampToken
+AboutRoles = Login | SetLogin | ApproveZones | Hold | MayHandOver
+"""What a person asks that needs no state machine, only the right role."""
+ToRecorder = Command | Subscribe | ActAsFleet | AboutRoles | AskTimestamps | TimestampToken
 FromRecorder = Answer | StateReport | Event | Health | TimestampsWaiting

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 
 from firmware.messages import LoginRole, Role, Verb
 
-Action = Literal[Verb, "listen", "login", "set-login", "approve-zones", "timestamps"]
+Action = Literal[Verb, "listen", "login", "set-login", "approve-zones", "hand-over", "hold", "release",
+                 "timestamps"]
 """What can be asked of the recorder: the verbs of commands, and the messages that are not commands."""
 
 EVERYBODY: frozenset[Role] = frozenset(get_args(Role))
@@ -27,6 +28,9 @@ MAY: dict[Action, frozenset[Role]] = {
     "resume": IN_THE_ROOM,
     "consent": IN_THE_ROOM | {"privacy-officer"},
     "approve-zones": frozenset({"privacy-officer"}),
+    "hand-over": frozenset({"operator", "biomed", "administrator"}),
+    "hold": frozenset({"privacy-officer", "administrator"}),
+    "release": frozenset({"privacy-officer", "administrator"}),
     "set-login": frozenset({"administrator"}),
     "timestamps": frozenset({"operator", "fleet"}),
 }
@@ -52,6 +56,9 @@ ACTION_NOTES: dict[Action, str] = {
     "resume": "end the privacy pause",
     "consent": "enter or change the consent of the open case",
     "approve-zones": "let the configured field zones, in which faces stay visible, take effect",
+    "hand-over": "copy sealed recordings, with their keys, to another disk",
+    "hold": "keep a recording on the device whatever retention says",
+    "release": "end such a hold",
     "set-login": "make, change or remove a login",
     "timestamps": "ask what waits for a timestamp, and bring the authority's token",
 }
@@ -106,6 +113,12 @@ administrator makes, changes and removes logins, and the last administrator cann
 15 characters (NIST SP 800-63B-4, 3.1.1.2) and are kept as scrypt hashes (N = 2^15, r = 8, p = 3) in `logins.json` in
 `state_dir`. They cross the local socket only. After three failures for one name the next try waits 1 s, then 2, 4, and
 so on up to 60 s. Every login, failure and change is a line of the audit log.
+
+## Handing over
+
+`scrubcam handover` reads the recordings and their wrapped keys, and only the device's own user and root can read those.
+So whoever can run it is the operator by the kernel's word, and the recorder need not run. With `--as NAME` the recorder
+checks the login, and the audit log names it. [What becomes of recordings then](retention.md).
 
 ## Field zones
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from firmware.config import Retention
+from firmware.durable import files_on
 from firmware.errors import DiskFault
 from firmware.export.handover import hand_over, to_hand_over
+from firmware.messages import Hold, TimestampWanted
+from firmware.recorder.holds import Holds
 from firmware.vault.deletion import Deletion, Tell
 from firmware.vault.ledger import HandOver, Ledger
 from firmware.vault.reader import Recording
 from firmware.vault.retention import due
 from firmware.vault.survey import survey
+from firmware.vault.timestamp_store import TimestampStore
 from hw.sim.files import SimFiles
 from tests.crash_helpers import Tree, crash_everywhere, faults_everywhere, lay_out, simulated, tree_of
 from tests.vault_helpers import archive, keystore, seal, some_records
@@ -32,6 +37,7 @@ def device_with_recordings(tmp_path: Path, ids: Sequence[str] = IDS) -> Tree:
     (folder / "usb").mkdir()
     for recording_id in ids:
         seal(str(folder / "rec"), some_records(2), recording_id=recording_id)
+        timestamps(folder).want(TimestampWanted(recording_id, "start", 3, bytes(32)))
     (folder / "rec" / "keystore").rename(folder / "keystore")
     return tree_of(folder)
 
@@ -46,10 +52,15 @@ def handed_over(tree: Tree, tmp_path: Path) -> Tree:
     return tree_of(folder)
 
 
+def timestamps(folder: Path) -> TimestampStore:
+    return TimestampStore(str(folder / "timestamps"))
+
+
 def hand_all_over(disk: SimFiles, folder: Path) -> None:
     ledger = Ledger(str(folder / "ledger"))
     found = to_hand_over(survey([str(folder / "rec")], ledger))
-    told = hand_over(found, keystore(folder), ledger, str(folder / "usb"), "usb", lambda: LATER, lambda *_: None)
+    told = hand_over(found, keystore(folder), ledger, str(folder / "usb"), "usb", lambda: LATER, lambda *_: None,
+                     timestamps(folder).of)
     for fault in told.failed.values():
         raise fault
     disk.say("handed over")
@@ -77,8 +88,107 @@ def test_a_hand_over_is_written_down_only_when_the_copy_is_on_the_target(tmp_pat
     crash_everywhere("hand over", tmp_path, hand_all_over, check, start=device_with_recordings(tmp_path, IDS[:1]))
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_refuses_any_step_of_a_hand_over_leaves_recording_and_key_and_no_false_line(
+    tmp_path: Path, code: int
+) -> None:
+    def check(folder: Path, disk: SimFiles, raised: bool) -> None:
+        copies_hold(folder)
+        assert sorted(path.name for path in (folder / "rec").iterdir()) == ["first.scrub"]
+        assert keystore(folder).ids() == ["first"]
+        assert not [path for path in (folder / "usb").iterdir() if path.name != "first.scrub"], "a part of a copy stays"
+        with simulated(folder) as again:
+            hand_all_over(again, folder)
+        (one,) = survey([str(folder / "rec")], Ledger(str(folder / "ledger")))
+        assert len(one.handovers) == 1
+        copies_hold(folder)
+
+    start = device_with_recordings(tmp_path, IDS[:1])
+    assert faults_everywhere(tmp_path, hand_all_over, check, code, once=True, start=start) > 10
+
+
+def holds_on(disk: SimFiles, folder: Path) -> Holds:
+    return Holds([str(folder / "rec")], Ledger(str(folder / "ledger")),
+                 lambda kind, recording_id, fields: disk.say((kind, recording_id)), lambda: LATER)
+
+
+def test_a_hold_that_was_promised_stands_and_a_release_is_told_before_it_takes_effect(tmp_path: Path) -> None:
+    def hold_and_release(disk: SimFiles, folder: Path) -> None:
+        holds = holds_on(disk, folder)
+        for recording_id in ("first", "second"):
+            assert holds.ask(Hold("1", recording_id, "inquiry"), "kim") == ""
+        assert holds.ask(Hold("2", "second", release=True), "kim") == ""
+
+    def check(folder: Path, said: list[object]) -> None:
+        for recording_id in ("first", "second"):
+            held = Ledger(str(folder / "ledger")).marked(recording_id, "hold") is not None
+            assert held or ("held", recording_id) not in said or ("released", recording_id) in said
+            with simulated(folder) as disk:
+                retention(disk, folder)
+            assert (folder / "rec" / f"{recording_id}.scrub").exists() >= held, "a held recording was deleted"
+            assert keystore(folder).has(recording_id) >= held
+
+    start = handed_over(device_with_recordings(tmp_path), tmp_path)
+    crash_everywhere("hold, release", tmp_path, hold_and_release, check, start=start)
+
+
+class Between(SimFiles):
+    """Calls `then` once, in front of the operation of this number."""
+
+    def __init__(self, root: str, place: int, then: Callable[[], None]) -> None:
+        super().__init__(root)
+        self._place, self._then = place, then
+        self.came = False
+
+    def _before(self, operation: str) -> None:
+        if self.calls == self._place and not self.came:
+            self.came = True
+            self._then()
+        super()._before(operation)
+
+
+def hold_and_delete(folder: Path, place: int, in_between: str) -> tuple[bool, bool, bool]:
+    """A deletion with a hold in front of its `place`-th operation, or the other way round.
+
+    Returns whether there were so many, whether the recording is there and opens, and whether it is held.
+    """
+    answers: list[str] = []
+    ledger = Ledger(str(folder / "ledger"))
+
+    def hold() -> None:
+        holds = Holds([str(folder / "rec")], ledger, lambda *_: None, lambda: LATER)
+        answers.append(holds.ask(Hold("1", "first"), "kim"))
+
+    def delete() -> None:
+        deletion_on(folder, lambda *_: None).delete("first", "time-over")
+
+    first, second = (delete, hold) if in_between == "hold" else (hold, delete)
+    disk = Between(str(folder), place, second)
+    with files_on(disk):
+        first()
+    held = ledger.ids("hold") == ["first"]
+    assert ledger.ids("deleting") == []
+    assert held == (answers == [""])
+    return disk.came, (folder / "rec" / "first.scrub").exists() and keystore(folder).has("first"), held
+
+
+@pytest.mark.parametrize("in_between", ["hold", "deletion"])
+def test_of_a_hold_and_a_deletion_at_one_moment_one_gives_way(tmp_path: Path, in_between: str) -> None:
+    start = handed_over(device_with_recordings(tmp_path, IDS[:1]), tmp_path)
+    outcomes: Counter[tuple[bool, bool]] = Counter()
+    for place in range(200):
+        came, there, held = hold_and_delete(lay_out(start, tmp_path / "race"), place, in_between)
+        if not came:
+            break
+        assert there >= held, "it was promised to be held, and is gone"
+        outcomes[there, held] += 1
+    assert outcomes[True, True] >= 2
+    assert outcomes[False, False] >= 2
+
+
 def deletion_on(folder: Path, tell: Tell) -> Deletion:
-    return Deletion([str(folder / "rec")], keystore(folder), Ledger(str(folder / "ledger")), tell, lambda: LATER)
+    return Deletion([str(folder / "rec")], keystore(folder), timestamps(folder), Ledger(str(folder / "ledger")), tell,
+                    lambda: LATER)
 
 
 def retention(disk: SimFiles, folder: Path) -> None:
@@ -101,6 +211,7 @@ def test_a_deletion_cut_short_is_finished_and_was_told_before_it_began(tmp_path:
             retention(disk, folder)
         assert sorted(path.name for path in (folder / "rec").iterdir()) == ["third.scrub"]
         assert keystore(folder).ids() == ["third"]
+        assert [one.recording_id for one in timestamps(folder).waiting(9)] == ["third"]
         ledger = Ledger(str(folder / "ledger"))
         assert (ledger.ids("deleted"), ledger.ids("deleting")) == (["first", "second"], [])
         with simulated(folder) as disk:

@@ -13,11 +13,13 @@ import pytest
 from msgspec.structs import replace
 
 from firmware.config import Config, Paths, Retention
+from firmware.export.handover import hand_over, to_hand_over
 from firmware.recorder import machine_types as t
 from firmware.recorder.tidy import Tidy
 from firmware.vault.keystore import Keystore
 from firmware.vault.ledger import HandOver, Ledger
 from firmware.vault.reader import Recording
+from firmware.vault.retention import standing
 from firmware.vault.survey import survey
 from hw.sim.clock import SimClock
 from tests.recorder_helpers import CONSENT, Listener, Unit, until
@@ -148,15 +150,68 @@ def test_nothing_is_deleted_while_recording_and_a_start_ends_a_round(tmp_path: P
     ]
 
 
+def test_a_copy_that_was_changed_counts_no_more_and_one_that_was_taken_away_does(tmp_path: Path) -> None:
+    rounds = Rounds(tmp_path)
+    usb = tmp_path / "usb"
+    usb.mkdir()
+    ledger, keys = Ledger.of_device(str(tmp_path / "state")), Keystore.of_device(str(tmp_path / "state"))
+    for path in (tmp_path / "state" / "ledger").iterdir():
+        path.unlink()
+    found = survey([str(tmp_path / "rec")], ledger)
+    assert not hand_over(found, keys, ledger, str(usb), "usb", lambda: 1_800_000_000.0, lambda *_: None,
+                         lambda _id: ()).failed
+    (usb / "first.scrub").rename(tmp_path / "taken-away")
+    changed = bytearray((usb / "second.scrub").read_bytes())
+    changed[len(changed) // 2] ^= 1
+    (usb / "second.scrub").write_bytes(changed)
+    rounds.tick(True)
+    rounds.tick(True, after_s=3)
+    until(lambda: rounds.reports[-1:] == [t.Alerted("retention", cleared=True)], what="a whole round")
+    assert [path.name for path in (tmp_path / "rec").iterdir()] == ["second.scrub"]
+    assert keys.ids() == ["second"]
+    assert ("copy-changed", "second") in rounds.told
+    assert ("deleting", "second") not in rounds.told
+    (second,) = survey([str(tmp_path / "rec")], ledger)
+    assert "its copy was changed" in standing(second, Retention(), 1_900_000_000.0).why
+    assert to_hand_over([second]) == [second]
+
+
+def test_a_fault_at_one_recording_holds_up_no_other(tmp_path: Path) -> None:
+    rounds = Rounds(tmp_path)
+    (tmp_path / "here").mkdir()  # stands where the copy should be: it cannot be read
+    ledger = Ledger.of_device(str(tmp_path / "state"))
+    (first, _) = survey([str(tmp_path / "rec")], ledger)
+    (tmp_path / "state" / "ledger" / "first.handover.0").unlink()
+    ledger.add_handover("first", HandOver("usb", first.chain, 1, 1_800_000_000.0, True, str(tmp_path / "here")))
+    rounds.tick(True)
+    rounds.tick(True, after_s=3)
+    until(lambda: rounds.reports, what="a whole round")
+    (report,) = rounds.reports
+    assert isinstance(report, t.Alerted)
+    assert not report.cleared
+    assert [path.name for path in (tmp_path / "rec").iterdir()] == ["first.scrub"]
+
+
 def test_a_hold_and_an_unverified_or_foreign_copy_keep_a_recording(unit: Unit, tmp_path: Path) -> None:
     listener = unit.start()
     listener.state("READY")
     first = record(listener, 1)
-    assert unit.stop() == 0
-    scrubcam(unit, "hold", first, "--reason", "inquiry")
+    officer = tmp_path / "officer"
+    officer.write_text("correct horse battery")
+    passphrase = ("--as", "kim", "--passphrase-file", str(officer))
+    for name, role in (("root", "administrator"), ("kim", "privacy-officer")):
+        by = () if name == "root" else ("--as", "root", "--passphrase-file", str(officer))
+        scrubcam(unit, "roles", "set", name, "--role", role, "--new-passphrase-file", str(officer), *by)
+    assert "role: hold needs" in scrubcam(unit, "hold", first, fails=12)
+    scrubcam(unit, "hold", first, "--reason", "inquiry", *passphrase)
     assert "held: inquiry" in rows(unit)[first]
-    scrubcam(unit, "hold", first, "--release")
+    scrubcam(unit, "hold", first, "--release", *passphrase)
     assert "held" not in rows(unit)[first]
+    assert "no recording" in scrubcam(unit, "hold", "nobody", *passphrase, fails=12)
+    assert "role: hand-over needs" in scrubcam(unit, "handover", str(tmp_path), "--same-disk", *passphrase, fails=12)
+    listener.event("released")
+    assert "inquiry" not in str(listener.events), "what a person typed leaves the device"
+    assert unit.stop() == 0
     usb = tmp_path / "usb"
     usb.mkdir()
     (usb / f"{first}.scrub").write_bytes(unit.recordings()[0].read_bytes())  # by hand, without its keys
@@ -164,4 +219,4 @@ def test_a_hold_and_an_unverified_or_foreign_copy_keep_a_recording(unit: Unit, t
     assert "is not a sealed copy of this recording" in told
     assert "no: not handed over" in rows(unit)[first]
     assert scrubcam(unit, "handover", str(usb), "--same-disk", "--id", "nobody", fails=3)
-    assert "no recording" in scrubcam(unit, "hold", "nobody", fails=12)
+    assert "No device is running" in scrubcam(unit, "hold", first, fails=1)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -26,8 +26,10 @@ from firmware.messages import (
     AskTimestamps,
     Command,
     FromRecorder,
+    Hold,
     Login,
     LoginRole,
+    MayHandOver,
     Role,
     SetLogin,
     StateReport,
@@ -38,11 +40,13 @@ from firmware.messages import (
 )
 from firmware.recorder import socket_client, zone_approval
 from firmware.recorder.access import Access
+from firmware.recorder.holds import Holds
 from firmware.recorder.journal import Journal
 from firmware.recorder.logins import FILE_NAME, MOST_NAMES, MOST_WAIT_S, Logins, Waits
 from firmware.recorder.socket_client import role_of_peer
 from firmware.recorder.socket_server import SocketServer
 from firmware.vault.device_key import DeviceKey
+from firmware.vault.ledger import Ledger, Mark
 from hw.sim.clock import SimClock
 from tests.recorder_helpers import CONSENT, Unit, files_under
 
@@ -77,6 +81,7 @@ def test_rights_only_grow_with_proof(action: roles.Action, role: Role) -> None:
 
 def test_what_hurts_privacy_needs_the_privacy_officer_alone() -> None:
     assert roles.MAY["approve-zones"] == {"privacy-officer"}
+    assert roles.MAY["hold"] == roles.MAY["release"] == {"privacy-officer", "administrator"}
     assert roles.MAY["set-login"] == {"administrator"}
     assert [action for action in ACTIONS if roles.may("anyone", action)] == ["status", "login"]
 
@@ -162,13 +167,16 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.device, self.clock = folder, DeviceKey.generate(), SimClock()
         self.noted: list[tuple[str, dict[str, object]]] = []
-        self.access = Access(str(folder), FIELD, lambda: self.device, self.clock,
-                             lambda kind, _id, fields: self.noted.append((kind, dict(fields))),
-                             Logins(str(folder), CHEAP))
+        self.ledger = Ledger(str(folder / "ledger"))
+        self.access = Access(str(folder), FIELD, lambda: self.device, self.clock, self.note, Logins(str(folder), CHEAP),
+                             Holds([str(folder)], self.ledger, self.note, self.clock.unix_s))
         self.journal = Journal(folder / "journal.db")
         self.server = SocketServer(folder, self.journal, lambda: None, self.access)
         self.server.publish(StateReport("READY", 1.0))
         self.channels: list[Channel[ToRecorder, FromRecorder]] = []
+
+    def note(self, kind: str, _recording_id: str, fields: Mapping[str, object]) -> None:
+        self.noted.append((kind, dict(fields)))
 
     def channel(self) -> Channel[ToRecorder, FromRecorder]:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -250,6 +258,12 @@ def test_a_connection_may_do_what_the_table_says_of_its_role(
     approved = bench.ask(channel, ApproveZones(new_id(), zone_approval.zones_hash(FIELD)))
     assert approved == roles.refusal(role, "approve-zones")
     assert (bench.access.zones_problem == "") == (role == "privacy-officer")
+    (bench.folder / "abc.scrub").touch()
+    assert bench.ask(channel, MayHandOver(new_id())) == roles.refusal(role, "hand-over")
+    assert bench.ask(channel, Hold(new_id(), "abc")) == roles.refusal(role, "hold")
+    assert (bench.ledger.ids("hold") == ["abc"]) == roles.may(role, "hold")
+    assert bench.ask(channel, Hold(new_id(), "abc", release=True)) == roles.refusal(role, "release")
+    assert bench.ledger.ids("hold") == []
     channel.send(AskTimestamps())
     if roles.may(role, "timestamps"):
         assert channel.recv(10) == TimestampsWaiting([])
@@ -257,8 +271,8 @@ def test_a_connection_may_do_what_the_table_says_of_its_role(
         with pytest.raises(ChannelClosed):
             channel.recv(10)
     denied = [fields for kind, fields in bench.noted if kind == "denied"]
-    assert denied == [{"action": action, "origin": who} for action in (*get_args(Verb), "approve-zones", "timestamps")
-                      if not roles.may(role, action)]
+    asked: tuple[roles.Action, ...] = (*get_args(Verb), "approve-zones", "hand-over", "hold", "release", "timestamps")
+    assert denied == [{"action": action, "origin": who} for action in asked if not roles.may(role, action)]
 
 
 def test_who_has_not_logged_in_hears_the_state_and_no_events(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,6 +297,22 @@ def test_the_first_login_is_an_administrators_and_the_next_needs_one(bench: Benc
     assert bench.ask(own, SetLogin(new_id(), "kim", "privacy-officer", GOOD)) == ""
     assert "one must remain" in bench.ask(own, SetLogin(new_id(), "root"))
     assert [kind for kind, _ in bench.noted] == ["login-changed", "denied", "login", "login-changed"]
+
+
+def test_a_hold_is_told_with_its_name_and_needs_a_recording_that_is_not_being_deleted(bench: Bench) -> None:
+    officer = log_in(bench, "privacy-officer")
+    assert bench.ask(officer, Hold(new_id(), "nobody")) == "hold: there is no recording nobody on this device"
+    assert bench.ask(officer, Hold(new_id(), "../abc")) == "hold: there is no recording ../abc on this device"
+    (bench.folder / "abc.scrub").touch()
+    bench.ledger.mark("abc", "deleting", Mark("time-over", 1.0))
+    assert bench.ask(officer, Hold(new_id(), "abc")) == "hold: abc is being deleted"
+    assert bench.ledger.ids("hold") == []
+    bench.ledger.unmark("abc", "deleting")
+    noted = len(bench.noted)
+    assert bench.ask(officer, Hold(new_id(), "abc", "inquiry")) == ""
+    assert bench.ledger.marked("abc", "hold") == Mark("inquiry", bench.clock.unix_s())
+    assert bench.ask(officer, Hold(new_id(), "abc", release=True)) == ""
+    assert bench.noted[noted:] == [(kind, {"origin": "a-privacy-officer"}) for kind in ("held", "released")]
 
 
 def test_guessing_waits_and_neither_passphrase_nor_unknown_name_is_noted(bench: Bench) -> None:

@@ -108,6 +108,8 @@ RULE = Retention(clinical_days=35, education_days=0)
         ({"handovers": (HandOver("usb", "aa", 5, NOW - DAY_S, True),)}, {}, False, "handed over a short time ago"),
         ({"handovers": (HandOver("usb", "bb", 5, NOW - 30 * DAY_S, True),)}, {}, False,
          "not handed over, though its time is over"),
+        ({"handovers": (HandOver("usb", "aa", 5, NOW - 30 * DAY_S, False),)}, {"clinical_days": 45}, False,
+         "its copy was changed; hand it over again"),
         ({"held": "inquiry 7"}, {}, False, "held: inquiry 7"),
         ({"state": "damaged"}, {}, False, "damaged"),
         ({}, {"clinical_days": 45, "make_room": True}, False, "until room is needed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -12,19 +13,23 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from firmware.cli.console import err, human_bytes, human_time, out
+from firmware.cli.talk import LoginOption, PassphraseFile, request_as
 from firmware.config import Config
-from firmware.errors import ConfigError, DiskFault, Refused, ScrubcamError
+from firmware.errors import ConfigError, DiskFault, ScrubcamError
 from firmware.export.handover import check_target, hand_over, to_hand_over
+from firmware.messages import Hold, MayHandOver
 from firmware.vault.keystore import Keystore
-from firmware.vault.ledger import Ledger, Mark
+from firmware.vault.ledger import Ledger
 from firmware.vault.reader import Recording
 from firmware.vault.records import StreamMeta
 from firmware.vault.retention import OnDevice, handed_over_unix_s, standing
 from firmware.vault.survey import survey
+from firmware.vault.timestamp_store import TimestampStore
 from firmware.vault.writer import recording_path
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The device's scrubcam.toml.")]
 MOST_NAME = 40
+MOST_REASON = 200
 
 
 def register(app: typer.Typer) -> None:
@@ -69,6 +74,8 @@ def handover(
     same_disk: Annotated[
         bool, typer.Option("--same-disk", help="The folder may be on the recordings' own disk: others fetch from it.")
     ] = False,
+    login: LoginOption = "",
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Copy recordings, with their keys, to another disk; check every byte there; write down that it was done.
 
@@ -79,6 +86,8 @@ def handover(
     if len(label) > MOST_NAME or not label.isprintable():
         raise ConfigError(f"the target's name has more than {MOST_NAME} characters, or some that cannot be printed",
                           todo="give a short --name")
+    if login:
+        request_as(settings, MayHandOver(uuid.uuid4().hex), login, passphrase_file)
     check_target(str(target), settings.paths.targets, same_disk=same_disk)
     ledger = Ledger.of_device(settings.paths.state_dir)
     listed = survey(settings.paths.targets, ledger)
@@ -95,7 +104,7 @@ def handover(
             bar.update(task, description=recording_id, completed=before[recording_id] + done)
 
         result = hand_over(chosen, Keystore.of_device(settings.paths.state_dir), ledger, str(target), label, time.time,
-                           show)
+                           show, TimestampStore.of_device(settings.paths.state_dir).of, origin=login or "operator")
     for recording_id in result.done:
         out.print(f"[bold green]Handed over[/] {escape(str(target / recording_id))}.scrub, every byte checked there")
     if not chosen:
@@ -114,16 +123,16 @@ def hold(
     config: ConfigFile,
     reason: Annotated[str, typer.Option(help="Why it must be kept; never patient data.")] = "",
     release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+    login: LoginOption = "",
+    passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Keep a recording on the device whatever the rules of retention say, until the hold is released."""
-    settings = _load(config)
-    ledger = Ledger.of_device(settings.paths.state_dir)
-    if recording_id not in {one.recording_id for one in survey(settings.paths.targets, ledger)}:
-        raise Refused(f"there is no recording {recording_id} on this device", todo="see them all: scrubcam recordings")
-    if release:
-        ledger.unmark(recording_id, "hold")
-    else:
-        ledger.mark(recording_id, "hold", Mark(reason[:200], time.time()))
+    """Keep a recording on the running device whatever retention says, until the hold is released.
+
+    Needs the privacy officer or an administrator.
+    """
+    if len(reason) > MOST_REASON:
+        raise ConfigError(f"the reason has more than {MOST_REASON} characters", todo="say it shorter")
+    request_as(_load(config), Hold(uuid.uuid4().hex, recording_id, reason, release), login, passphrase_file)
     out.print(f"{recording_id} is {'no longer held' if release else 'held'}.")
 
 

@@ -10,10 +10,9 @@ import typer
 from rich.markup import escape
 
 from firmware.cli.console import out
-from firmware.cli.talk import LoginOption, PassphraseFile, checked_name, connect, log_in, lost, read_passphrase, request
+from firmware.cli.talk import LoginOption, PassphraseFile, checked_name, read_passphrase, request_as
 from firmware.config import Config
 from firmware.errors import ConfigError
-from firmware.ipc import ChannelClosed
 from firmware.messages import ApproveZones, LoginRole, SetLogin
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The running device's scrubcam.toml.")]
@@ -50,7 +49,7 @@ def set_login(
 ) -> None:
     """Make a login, or give one another role and passphrase. The first one must be an administrator's."""
     passphrase = read_passphrase(new_passphrase_file, f"New passphrase for {name}", twice=True)
-    _ask(_load(config), SetLogin(uuid.uuid4().hex, checked_name(name), role, passphrase), login, passphrase_file)
+    request_as(_load(config), SetLogin(uuid.uuid4().hex, checked_name(name), role, passphrase), login, passphrase_file)
     out.print(f"[bold]{escape(name)}[/]  {role}")
 
 
@@ -62,7 +61,7 @@ def remove(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Remove a login."""
-    _ask(_load(config), SetLogin(uuid.uuid4().hex, checked_name(name)), login, passphrase_file)
+    request_as(_load(config), SetLogin(uuid.uuid4().hex, checked_name(name)), login, passphrase_file)
     out.print(f"[bold]{escape(name)}[/]  removed")
 
 
@@ -84,20 +83,8 @@ def approve(
         out.print(f"  {escape(zone.name)}  x {zone.x:g}  y {zone.y:g}  w {zone.w:g}  h {zone.h:g}")
     if not yes:
         typer.confirm("Approve exactly these?", abort=True)
-    _ask(settings, ApproveZones(uuid.uuid4().hex, zones_hash(settings.zones)), login, passphrase_file)
+    request_as(settings, ApproveZones(uuid.uuid4().hex, zones_hash(settings.zones)), login, passphrase_file)
     out.print("[bold]approved[/]")
-
-
-def _ask(settings: Config, message: SetLogin | ApproveZones, login: str, passphrase_file: Path | None) -> None:
-    channel = connect(settings)
-    try:
-        if login:
-            log_in(channel, login, passphrase_file)
-        request(channel, message)
-    except ChannelClosed:
-        raise lost() from None
-    finally:
-        channel.close()
 
 
 def _load(config: Path) -> Config:

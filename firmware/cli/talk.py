@@ -12,8 +12,8 @@ import typer
 
 from firmware.config import Config
 from firmware.errors import ConfigError, Refused, ScrubcamError
-from firmware.ipc import Channel
-from firmware.messages import Answer, ApproveZones, FromRecorder, Login, LoginName, SetLogin, StateReport, ToRecorder
+from firmware.ipc import Channel, ChannelClosed
+from firmware.messages import AboutRoles, Answer, FromRecorder, Login, LoginName, StateReport, ToRecorder
 from firmware.recorder_socket import SOCKET_NAME, connect_to_recorder
 
 Message = TypeVar("Message", Answer, StateReport)
@@ -50,13 +50,26 @@ def checked_name(name: str) -> str:
                           todo="use small letters, digits, '.', '_' and '-', at most 32") from None
 
 
-def request(channel: ToTheRecorder, message: Login | SetLogin | ApproveZones) -> Answer:
+def request(channel: ToTheRecorder, message: AboutRoles) -> Answer:
     """Ask and wait. Raises Refused when the recorder says no, ChannelClosed."""
     channel.send(message)
     answer = wait_for(channel, Answer)
     if not answer.ok:
         raise Refused(answer.reason or answer.state, meaning="Nothing was changed")
     return answer
+
+
+def request_as(settings: Config, message: AboutRoles, login: str, passphrase_file: Path | None) -> None:
+    """Connect, log in where a name is given, ask, wait. Raises Refused, ScrubcamError when none runs or it is lost."""
+    channel = connect(settings)
+    try:
+        if login:
+            log_in(channel, login, passphrase_file)
+        request(channel, message)
+    except ChannelClosed:
+        raise lost() from None
+    finally:
+        channel.close()
 
 
 def read_passphrase(file: Path | None, prompt: str, *, twice: bool = False) -> str:

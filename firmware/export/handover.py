@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from firmware.errors import ConfigError, DiskFault, ScrubcamError
 from firmware.export.copy import write_sealed_copy
 from firmware.vault.attachments import Timestamp
+from firmware.vault.copies import is_copy
 from firmware.vault.keystore import Keystore
 from firmware.vault.ledger import HandOver, Ledger
-from firmware.vault.reader import Recording
 from firmware.vault.retention import OnDevice, handed_over_unix_s
 from firmware.vault.writer import recording_path
 from hw.disk import disk_fault
@@ -63,17 +63,19 @@ def check_target(target: str, folders: Iterable[str], *, same_disk: bool) -> Non
 def hand_over(
     recordings: Iterable[OnDevice], keystore: Keystore, ledger: Ledger, target: str, target_name: str,
     unix_s: Callable[[], float], progress: Callable[[str, int, int], None],
-    timestamps: Callable[[str], Sequence[Timestamp]] = lambda _recording_id: (),
+    timestamps: Callable[[str], Sequence[Timestamp]], *, origin: str = "operator",
 ) -> HandedOver:
     """Copy each in turn into `target`; one that fails does not stop the others, a target that fails does.
 
-    `progress(recording_id, done_bytes, total_bytes)` counts writing and reading back.
+    `progress(recording_id, done_bytes, total_bytes)` counts writing and reading back. `origin`: who does it.
     """
     result = HandedOver()
     for one in recordings:
         try:
-            handover = _hand_over(one, keystore, target, target_name, unix_s, progress, timestamps)
-            ledger.add_handover(one.recording_id, handover)
+            copy = _copy(one, keystore, target, progress, timestamps(one.recording_id))
+            ledger.add_handover(one.recording_id, HandOver(
+                target_name, one.chain, os.path.getsize(copy), unix_s(), True, os.path.abspath(copy), origin,
+            ))
             result.done.append(one.recording_id)
         except ScrubcamError as fault:
             result.failed[one.recording_id] = fault
@@ -82,32 +84,24 @@ def hand_over(
     return result
 
 
-def _hand_over(
-    one: OnDevice, keystore: Keystore, target: str, target_name: str, unix_s: Callable[[], float],
-    progress: Callable[[str, int, int], None], timestamps: Callable[[str], Sequence[Timestamp]],
-) -> HandOver:
+def _copy(
+    one: OnDevice, keystore: Keystore, target: str, progress: Callable[[str, int, int], None],
+    timestamps: Sequence[Timestamp],
+) -> str:
+    """The path of a sealed copy in `target`, every byte of it checked there."""
     copy = recording_path(target, one.recording_id)
 
     def tell(done: int, total: int) -> None:
         progress(one.recording_id, done, total)
 
-    if os.path.lexists(copy):
-        _check_present(copy, one, tell)
-    else:
+    if not os.path.lexists(copy):
         _check_room(target, one)
-        source = recording_path(one.folder, one.recording_id)
-        write_sealed_copy(source, keystore, timestamps(one.recording_id), copy, progress=tell)
-    return HandOver(target_name, one.chain, os.path.getsize(copy), unix_s(), True)
-
-
-def _check_present(copy: str, one: OnDevice, tell: Callable[[int, int], None]) -> None:
-    """A copy that is there already (power went before the ledger was written) counts if it is whole and the same."""
-    with Recording.open(copy) as recording:
-        report, end = recording.verify(tell), recording.end_record()
-    if not report.ok or not report.key_envelope or end is None or end.chain.hex() != one.chain:
+        write_sealed_copy(recording_path(one.folder, one.recording_id), keystore, timestamps, copy, progress=tell)
+    elif not is_copy(copy, one.chain, tell):  # one that is whole counts: power went before the ledger was written
         raise ConfigError(f"{copy} exists already and is not a sealed copy of this recording",
                           meaning="It was left as it is and the recording was not handed over",
                           todo="look at it with `scrubcam verify`, or choose another folder")
+    return copy
 
 
 def _check_room(target: str, one: OnDevice) -> None:

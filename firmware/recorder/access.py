@@ -1,4 +1,4 @@
-"""Logins at the recorder's socket, their changes, and the approval of field zones. Runs on the connections' threads."""
+"""Logins at the recorder's socket, their changes, approval of field zones, holds. Runs on the connections' threads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable
 from firmware import roles
 from firmware.config import Zones
 from firmware.errors import ScrubcamError
-from firmware.messages import ApproveZones, Login, Role, SetLogin
+from firmware.messages import ApproveZones, Hold, Login, Role, SetLogin
 from firmware.recorder import zone_approval
+from firmware.recorder.holds import Holds
 from firmware.recorder.logins import Logins, Waits
 from firmware.recorder.machine_types import Scalar
 from firmware.vault.device_key import DeviceKey
@@ -23,10 +24,10 @@ class Access:
 
     def __init__(
         self, state_dir: str, zones: Zones, device: Callable[[], DeviceKey | None], clock: Clock, note: Note,
-        logins: Logins | None = None,
+        logins: Logins | None = None, holds: Holds | None = None,
     ) -> None:
         self._state_dir, self._zones, self._device, self._clock, self._note = state_dir, zones, device, clock, note
-        self._logins, self._waits = logins or Logins(state_dir), Waits()
+        self._logins, self._waits, self._holds = logins or Logins(state_dir), Waits(), holds
         self._lock = threading.Lock()  # one hash at a time: guessing costs memory, and must not cost all of it
         self._approval = zone_approval.load(state_dir)
 
@@ -93,3 +94,7 @@ class Access:
         self._approval = zone_approval.load(self._state_dir)
         self._note("zones-approved", "", {"sha256": asked.sha256, "origin": who})
         return self.zones_problem
+
+    def hold(self, asked: Hold, who: str) -> str:
+        """What stood against it, or empty."""
+        return self._holds.ask(asked, who) if self._holds is not None else "hold: there are no recordings here"

@@ -23,6 +23,7 @@ from firmware.recorder.access import Access
 from firmware.recorder.chores import Chores
 from firmware.recorder.disk_watch import DiskWatch
 from firmware.recorder.effects import Effects
+from firmware.recorder.holds import Holds
 from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
@@ -31,6 +32,7 @@ from firmware.recorder.tidy import Tidy
 from firmware.recorder.timestamp_desk import TimestampDesk
 from firmware.recorder.watchdog import SystemdWatchdog
 from firmware.vault.format import new_recording_id
+from firmware.vault.ledger import Ledger
 from hw.board import Board
 from hw.ports import Clock, Disk, LightName, PedalLost
 
@@ -75,7 +77,10 @@ class RecorderProcess:
         self._keeper = PipelineKeeper(cfg, self._clock)
         self._preroll = PreRoll(cfg.recorder.preroll_s)
         self._chores = Chores(cfg, parts.disk, self._clock, self.post, self._note, self._timestamps.look_into)
-        self._access = Access(cfg.paths.state_dir, cfg.zones, lambda: self._chores.keys.device, self._clock, self._note)
+        self._access = Access(
+            cfg.paths.state_dir, cfg.zones, lambda: self._chores.keys.device, self._clock, self._note,
+            holds=Holds(cfg.paths.targets, Ledger.of_device(cfg.paths.state_dir), self._tell, self._clock.unix_s),
+        )
         self._server = SocketServer(
             cfg.paths.run_dir, journal, self.wake, self._access, cfg.access.group, self._timestamps
         )

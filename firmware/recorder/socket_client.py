@@ -18,13 +18,16 @@ from firmware import roles
 from firmware.errors import DiskFault
 from firmware.ipc import Channel, ChannelClosed
 from firmware.messages import (
+    AboutRoles,
     ActAsFleet,
     Answer,
     ApproveZones,
     AskTimestamps,
     Command,
     FromRecorder,
+    Hold,
     Login,
+    MayHandOver,
     Role,
     SetLogin,
     Subscribe,
@@ -128,7 +131,7 @@ class Client:
             self._answer(message.id, self._about_roles(message))
         return True
 
-    def _about_roles(self, message: Login | SetLogin | ApproveZones) -> str:
+    def _about_roles(self, message: AboutRoles) -> str:
         """Carry out what needs no loop; what stood against it, or empty."""
         access = self._server.access
         if access is None:
@@ -138,14 +141,16 @@ class Client:
             if role is not None:
                 self._role, self._name = role, message.name
             return problem
-        action: roles.Action = "set-login" if isinstance(message, SetLogin) else "approve-zones"
+        action = _action(message)
         problem = access.may_set_login(self._role) if action == "set-login" else roles.refusal(self._role, action)
         if problem:
             access.denied(self.who, action)
         elif isinstance(message, SetLogin):
             problem = access.set_login(message, self.who)
-        else:
+        elif isinstance(message, ApproveZones):
             problem = access.approve_zones(message, self.who)
+        elif isinstance(message, Hold):
+            problem = access.hold(message, self.who)
         return problem
 
     def _about_timestamps(self, message: AskTimestamps | TimestampToken) -> bool:
@@ -217,3 +222,12 @@ class Client:
             self._sent_seq = event.seq
         if events:
             self.look()
+
+
+def _action(message: SetLogin | ApproveZones | Hold | MayHandOver) -> roles.Action:
+    """What the table calls it."""
+    if isinstance(message, Hold):
+        return "release" if message.release else "hold"
+    if isinstance(message, MayHandOver):
+        return "hand-over"
+    return "set-login" if isinstance(message, SetLogin) else "approve-zones"

@@ -1,6 +1,7 @@
 """Keeps the disks in order while the recorder rests: tells of hand-overs, deletes what retention chose.
 
-Runs on a thread of its own, only in READY, and looks again before each deletion whether the recorder still rests.
+Runs on a thread of its own, only in READY, and looks again before each deletion whether the recorder still rests, and
+whether the copy that was handed over still stands where it can be reached.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ from firmware.config import Config
 from firmware.errors import ScrubcamError
 from firmware.recorder import machine_types as t
 from firmware.recorder.targets import with_todo
+from firmware.vault.copies import changed_copies
 from firmware.vault.deletion import Deletion, Tell
 from firmware.vault.keystore import Keystore
-from firmware.vault.ledger import Ledger
-from firmware.vault.retention import due
+from firmware.vault.ledger import Ledger, Mark
+from firmware.vault.retention import OnDevice, due
 from firmware.vault.survey import survey
+from firmware.vault.timestamp_store import TimestampStore
 from hw.ports import Clock
 
 FIRST_NS = 2 * t.SECOND
 EVERY_NS = 30 * t.SECOND
+
+
+class _Started(Exception):
+    """The recorder rests no more; the round ends here."""
 
 
 class Tidy:
@@ -35,7 +42,8 @@ class Tidy:
         self._close_left_open = close_left_open
         self._ledger = Ledger.of_device(cfg.paths.state_dir)
         self._deletion = Deletion(
-            cfg.paths.targets, Keystore.of_device(cfg.paths.state_dir), self._ledger, tell, clock.unix_s
+            cfg.paths.targets, Keystore.of_device(cfg.paths.state_dir), TimestampStore.of_device(cfg.paths.state_dir),
+            self._ledger, tell, clock.unix_s,
         )
         self._resting = False
         self._next_ns = 0
@@ -57,21 +65,44 @@ class Tidy:
             self._close_left_open()
             self._deletion.resume()
             self._tell_handovers()
-            recordings = survey(self._cfg.paths.targets, self._ledger)
-            for choice in due(recordings, self._cfg.retention, self._clock.unix_s(), missing_bytes):
-                if not self._resting:
-                    return
-                self._deletion.delete(choice.recording_id, choice.reason)
-            self._report(t.Alerted("retention", cleared=True))
-        except ScrubcamError as fault:
-            self._report(t.Alerted("retention", with_todo(fault)))
+            fault = self._delete(missing_bytes)
+        except _Started:
+            return
+        except ScrubcamError as stopped:
+            fault = stopped
+        self._report(t.Alerted("retention", with_todo(fault) if fault else "", cleared=fault is None))
+
+    def _delete(self, missing_bytes: int) -> ScrubcamError | None:
+        """What is due; the first fault, which holds up only its own recording. Raises _Started, DiskFault."""
+        first: ScrubcamError | None = None
+        recordings = {one.recording_id: one for one in survey(self._cfg.paths.targets, self._ledger)}
+        for choice in due(recordings.values(), self._cfg.retention, self._clock.unix_s(), missing_bytes):
+            self._go_on()
+            try:
+                if self._copies_stand(recordings[choice.recording_id]):
+                    self._deletion.delete(choice.recording_id, choice.reason)
+            except ScrubcamError as fault:
+                first = first or fault
+        return first
+
+    def _copies_stand(self, one: OnDevice) -> bool:
+        """Is each copy that can be reached still what was handed over? One that is not counts no more from now on."""
+        changed = changed_copies(one, lambda _done, _total: self._go_on())
+        for number in changed:
+            self._tell("copy-changed", one.recording_id, {"number": number})
+            self._ledger.void(one.recording_id, number, Mark("the copy was changed", self._clock.unix_s()))
+        return not changed
+
+    def _go_on(self) -> None:
+        if not self._resting:
+            raise _Started
 
     def _tell_handovers(self) -> None:
-        """Without the target's name: a person typed it, and what a person types stays on the device."""
+        """Without the target's name and path: a person typed them, and what a person types stays on the device."""
         for recording_id, number in self._ledger.untold():
             handover = self._ledger.handovers(recording_id)[number]
             self._tell("handed-over", recording_id, {
                 "bytes": handover.size_bytes, "verified": handover.verified, "chain": handover.chain,
-                "at_unix_s": handover.unix_s,
+                "at_unix_s": handover.unix_s, "origin": handover.origin,
             })
             self._ledger.told(recording_id, number)

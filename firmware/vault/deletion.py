@@ -1,30 +1,40 @@
-"""Deletes what retention chose: written down before, the key destroyed, the files removed, written down after.
+"""Deletes a recording: written down before, the key destroyed, the files removed, written down after.
 
 A crash between any two steps is made good by `resume`. Events reach the journal at least once; the rest happens once.
+A hold wins over retention as long as the key is there. Both write their mark first and look for the other's then, so
+that of two at one moment at least one gives way, and no recording is both held and deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from firmware.vault.keystore import Keystore
 from firmware.vault.ledger import Ledger, Mark
 from firmware.vault.remove import recording_files, remove_files
+from firmware.vault.retention import Reason
+from firmware.vault.timestamp_store import TimestampStore
 
 Tell = Callable[[str, str, dict[str, str | int | float | bool]], None]
 """(kind, recording id, fields): an event, durable when it returns. Raises DiskFault."""
 
 
 class Deletion:
-    """On one device: its folders of recordings, keystore and ledger."""
+    """On one device: its folders of recordings, keystore, timestamps and ledger."""
 
     def __init__(
-        self, folders: Sequence[str], keystore: Keystore, ledger: Ledger, tell: Tell, unix_s: Callable[[], float]
+        self, folders: Sequence[str], keystore: Keystore, timestamps: TimestampStore, ledger: Ledger, tell: Tell,
+        unix_s: Callable[[], float],
     ) -> None:
-        self._folders, self._keystore, self._ledger, self._tell, self._unix_s = folders, keystore, ledger, tell, unix_s
+        self._folders, self._keystore, self._timestamps = folders, keystore, timestamps
+        self._ledger, self._tell, self._unix_s = ledger, tell, unix_s
 
     def delete(self, recording_id: str, reason: str) -> None:
-        """From the intent to the last word. Raises DiskFault; then `resume` goes on with it later."""
+        """From the intent to the last word. Raises DiskFault; then `resume` goes on with it later.
+
+        With a reason of retention's, a recording that is held by now is left alone.
+        """
         self._ledger.mark(recording_id, "deleting", Mark(reason, self._unix_s()))
         self._finish(recording_id, reason)
 
@@ -40,8 +50,13 @@ class Deletion:
         return begun
 
     def _finish(self, recording_id: str, reason: str) -> None:
+        held = reason in get_args(Reason) and self._ledger.marked(recording_id, "hold") is not None
+        if held and self._keystore.has(recording_id):
+            self._ledger.unmark(recording_id, "deleting")
+            return
         self._tell("deleting", recording_id, {"reason": reason})
         self._keystore.destroy(recording_id)
+        self._timestamps.forget(recording_id)
         files = remove_files(self._folders, recording_id)
         self._tell("deleted", recording_id, {"reason": reason, "files": files})
         self._ledger.mark(recording_id, "deleted", Mark(reason, self._unix_s()))

@@ -1,7 +1,8 @@
 """What became of each recording: handed over to whom, held, being deleted, deleted. Small files, each written once.
 
 `<id>.handover.<n>`, `<id>.hold`, `<id>.deleting` and `<id>.deleted` in `<state_dir>/ledger`. A file that is there is
-true; none is ever changed, so that the command and the recorder can both write without waiting for one another.
+true; none is ever changed, so that the command and the recorder can both write without waiting for one another. A
+hand-over that counts no more gets a file beside it: `<id>.handover.<n>.void`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from typing import Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from firmware.durable import make_folder, remove_durably, write_durably
 from firmware.errors import DiskFault
@@ -25,7 +27,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 class HandOver(msgspec.Struct, frozen=True):
     """A sealed copy that left the device. `chain` is the recording's last chain value in hex: it covers every byte.
 
-    `verified`: the copy was read back from the target and every byte of it checked.
+    `verified`: the copy was read back from the target and every byte of it checked. `path` and the name `target` were
+    typed by a person and stay on the device; `origin` is the login or role of who did it.
     """
 
     target: str
@@ -33,6 +36,8 @@ class HandOver(msgspec.Struct, frozen=True):
     size_bytes: int
     unix_s: float
     verified: bool
+    path: str = ""
+    origin: str = "operator"
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -64,14 +69,22 @@ class Ledger:
         raise DiskFault(f"{recording_id} was handed over {MOST_HANDOVERS} times", todo="take one of those copies")
 
     def handovers(self, recording_id: str) -> list[HandOver]:
-        """Every one, the first first. Raises DiskFault."""
+        """Every one, the first first; one that counts no more is not `verified`. Raises DiskFault."""
         found = []
         for number in range(MOST_HANDOVERS):
             handover = self._read(recording_id, f"handover.{number}", HandOver)
             if handover is None:
                 break
-            found.append(handover)
+            void = self._read(recording_id, f"handover.{number}.void", Mark) is not None
+            found.append(replace(handover, verified=False) if void else handover)
         return found
+
+    def void(self, recording_id: str, number: int, mark: Mark) -> None:
+        """This hand-over counts no more. Durable when this returns; twice is no error. Raises DiskFault."""
+        try:
+            self._write(recording_id, f"handover.{number}.void", mark, exclusive=True)
+        except FileExistsError:
+            pass
 
     def mark(self, recording_id: str, kind: Kind, mark: Mark) -> None:
         """Durable when this returns; a second mark of a kind changes nothing. Raises DiskFault."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from firmware.config import Retention
 from firmware.vault.ledger import HandOver
 
 DAY_S = 86_400.0
+Reason = Literal["time-over", "room-needed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,21 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A recording to delete, and the stable word for why: `time-over` or `room-needed`."""
+    """A recording to delete, and the stable word for why."""
 
     recording_id: str
-    reason: str
+    reason: Reason
 
 
 def handed_over_unix_s(recording: OnDevice) -> float | None:
     """When it was first handed over for good: verified, and the very bytes that lie here. None: never."""
-    times = [one.unix_s for one in recording.handovers if one.verified and one.chain == recording.chain != ""]
+    times = [one.unix_s for one in recording.handovers if counts(one, recording)]
     return min(times) if times else None
+
+
+def counts(handover: HandOver, recording: OnDevice) -> bool:
+    """Was the very recording that lies here handed over, and the copy checked?"""
+    return handover.verified and handover.chain == recording.chain != ""
 
 
 def class_days(purpose_class: str, rules: Retention) -> int:
@@ -93,7 +100,9 @@ def standing(recording: OnDevice, rules: Retention, now_unix_s: float) -> Standi
         return Standing(False, False, None, f"held: {recording.held}")
     if handed_over is None:
         overdue = by_age is not None and now_unix_s >= by_age
-        return Standing(False, False, by_age, "not handed over" + (", though its time is over" if overdue else ""))
+        changed = any(one.chain == recording.chain for one in recording.handovers)
+        why = "its copy was changed; hand it over again" if changed else "not handed over"
+        return Standing(False, False, by_age, why + (", though its time is over" if overdue else ""))
     taken_in = handed_over + rules.after_handover_days * DAY_S
     until = None if by_age is None else max(by_age, taken_in)
     yields = rules.make_room and now_unix_s >= taken_in
