@@ -1,10 +1,10 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup kernels gpu-test gpu-bench demo test check bench attacks soak crash power-cut fuzz clean
+.PHONY: help setup kernels gpu-test gpu-bench demo reader-check test check bench attacks soak crash power-cut fuzz clean
 
 help:            ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
 
 setup:           ## install system packages (apt), .venv (pip) and the models (by hash)
 	@deploy/setup.sh
@@ -20,6 +20,9 @@ gpu-bench: setup ## time of each kernel for 4K on this machine's GPU; fails with
 
 demo: setup      ## stage an operation on this PC: pedal, scrub, seal, verify, export; leaves demo-out/
 	$(PY) -m firmware.cli.main demo --out demo-out
+
+reader-check: setup  ## open what make demo left in the reader page, in a real browser; leaves screenshots in demo-out/
+	$(PY) -m tests.reader_check demo-out
 
 test: setup      ## run the tests
 	$(PY) -m pytest -q

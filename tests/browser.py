@@ -105,7 +105,7 @@ class Browser:
             value = self.do(script)
             if value:
                 return value
-            time.sleep(0.05)
+            time.sleep(0.02)
         raise BrowserFault(f"{what} did not come within {timeout_s:g} s")
 
     def choose_files(self, selector: str, *paths: Path) -> None:

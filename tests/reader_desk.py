@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,11 @@ class Judged:
     number: int | None
     opened: bool
     message: str
+
+    @property
+    def place(self) -> str:
+        """The place as the golden vectors name it: "", "header", "record N" or "attachment N"."""
+        return self.part if self.number is None else f"{self.part} {self.number}"
 
 
 class ReaderDesk:
@@ -73,6 +79,11 @@ class ReaderDesk:
         self.browser.until(
             "!$('video').seeking && $('video').readyState >= 2 || session.filmProblem", "the picture sought")
         assert self.film()["problem"] == ""
+
+    def save(self, name: str) -> None:
+        """A screenshot NAME.png in the folder that SCRUBCAM_SCREENSHOTS names; none when it names none."""
+        if folder := os.environ.get("SCRUBCAM_SCREENSHOTS"):
+            self.browser.screenshot(Path(folder) / f"{name}.png")
 
     def close(self) -> None:
         self.browser.close()

@@ -9,6 +9,7 @@ const ENCRYPTED = 1, CRITICAL = 2;
 const CONSENT = 1, STREAM = 2, FRAGMENT = 3, BOOKMARK = 4, STATE_CHANGE = 5, GAP = 6, NOTE = 7;
 const SIGNATURE = 256, END = 257, INDEX = 258;
 const KEY_ENVELOPE = 1, TIMESTAMP = 2;
+const ENVELOPE_START = Uint8Array.of(0x53, 0x41, 0x54, 0x54, 0, KEY_ENVELOPE, 0, 0);
 const TYPE_NAMES = {
   [CONSENT]: "consent", [STREAM]: "stream", [FRAGMENT]: "fragment", [BOOKMARK]: "bookmark",
   [STATE_CHANGE]: "state change", [GAP]: "gap", [NOTE]: "note", [SIGNATURE]: "signature", [END]: "end",
@@ -88,8 +89,8 @@ function parseFrameHead(bytes, available) {
 // What the table of types demands, once the chain has proven the bytes. Gives the public data.
 function checkRecord(head, publicBytes) {
   const known = TYPE_NAMES[head.type] !== undefined;
-  const wanted = known ? (FLAGS_OF[head.type] ?? ENCRYPTED) : head.flags & (ENCRYPTED | CRITICAL);
-  if (head.flags !== wanted) throw new FormatFault("its flags are not those of its type", { unknown: true });
+  if (head.flags & ~(ENCRYPTED | CRITICAL)) throw new FormatFault("it has a flag that is not known", { unknown: true });
+  if (known && head.flags !== (FLAGS_OF[head.type] ?? ENCRYPTED)) throw new FormatFault("its flags are not those of its type");
   if (!known && head.flags & CRITICAL) {
     throw new FormatFault(`it is of type ${head.type}, which must be understood to go on`, { unknown: true });
   }

@@ -45,7 +45,7 @@ function view() {
   $("unlock").hidden = session.keyState !== "locked";
   if (!findings) return;
   viewVerdict(findings);
-  const statement = covered(findings.streams), refused = ["damaged", "unknown"].includes(findings.state);
+  const statement = covered(findings.streams), refused = isRefused(findings);
   $("not-covered").hidden = statement.tone !== "bad";
   $("not-covered").textContent = statement.text;
   $("partial").hidden = !(refused && player);
@@ -85,7 +85,8 @@ function fill(list, rows) { // [{tone, title, text}] as terms and their words
     [element("dt", { textContent: title }), element("dd", { className: tone, textContent: text })]));
 }
 
-function facts({ header, deviceFingerprint, fragments, streams, frames, clean, masked, blanked }, statement) {
+function facts(findings, statement) {
+  const { header, deviceFingerprint, fragments, streams, frames, clean, masked, blanked } = findings;
   if (!header) return [];
   const stream = streams[0]?.told, last = fragments.at(-1);
   const clockWords = { ntp: "network time", rtc: "its own clock" }[header.clock?.source] ?? "an unknown clock";
@@ -93,8 +94,9 @@ function facts({ header, deviceFingerprint, fragments, streams, frames, clean, m
     { title: "Recording", text: header.recording_id },
     { title: "Device", text: `${header.device.name}, key ${deviceFingerprint}` },
     { title: "Made", text: `${whenInWords(header)} (by ${clockWords}${header.clock?.synchronised ? ", synchronised" : ""})` },
-    { title: "Length", text: last ? `${clock((last.ptsNs + last.durationNs - fragments[0].ptsNs) / 1e9)}, `
-      + `${counted(fragments.length, "fragment")}, ${bytesInWords(session.file.size)}` : "" },
+    { title: isRefused(findings) ? "Before the damage" : "Length", text: last ? `${counted(fragments.length, "fragment")}, `
+      + `${clock((last.ptsNs + last.durationNs - fragments[0].ptsNs) / 1e9)} long` : "" },
+    { title: "File", text: bytesInWords(session.file.size) },
     { title: "Picture", text: stream ? `${stream.width} × ${stream.height}, ${stream.codec}` : "" },
     { title: "Sound", text: stream ? stream.sound_codec || "none" : "" },
     { title: "Covered", text: statement.text, tone: statement.tone },
@@ -102,7 +104,7 @@ function facts({ header, deviceFingerprint, fragments, streams, frames, clean, m
       + `filled, ${blanked} filled whole` : "" },
     { title: "Always filled", text: [...new Set(streams.flatMap((one) => one.told.site_zones ?? []))].join(", ") },
     { title: "Consent", text: consentInWords(header.consent ?? {}) },
-    { title: "Opens with", text: (header.recipients ?? []).map((one) => `${one.role} ${one.key_id} (${one.kem})`).join(", ") },
+    { title: "Opens with", text: (header.recipients ?? []).map((one) => `${one.role}, ${one.kem}: ${one.key_id}`).join("\n") },
     { title: "Certificates", text: header.device.certificates?.length
       ? `${header.device.certificates.length} of the device in the header; not checked by this page` : "" },
     { title: "Written by", text: header.software },
@@ -122,16 +124,17 @@ function viewConsent({ marks }) {
   if (!said) return;
   const names = { by: "Given by", evidence: "On what evidence", purpose: "Purpose", purpose_class: "Class", audience: "Audience",
     destination: "Kept where", retention_days: "Kept for (days)", medical_record: "Medical record", patient_ref: "Patient reference" };
-  const words = (value) => ({ true: "yes", false: "no" })[value] ?? (Array.isArray(value) ? value.join(", ") : String(value ?? ""));
+  const words = (value) => ({ true: "yes", false: "no", 0: "" })[value] ?? (Array.isArray(value) ? value.join(", ") : String(value ?? ""));
   fill($("consent"), [{ title: "State", text: consentInWords(said) },
     ...Object.entries(names).map(([name, title]) => ({ title, text: words(said[name]) }))]);
 }
 
 // Marks and damage as shares of the line; the line is as long as what the player or the walk knows.
-function viewLine({ fragments, marks, state }) {
+function viewLine(findings) {
+  const { fragments, marks } = findings;
   const startNs = session.player?.timeline.firstNs ?? fragments[0]?.ptsNs ?? 0;
   const seenNs = fragments.length ? fragments.at(-1).ptsNs + fragments.at(-1).durationNs : startNs;
-  const refused = state === "damaged" || state === "unknown";
+  const refused = isRefused(findings);
   const playableNs = session.player?.timeline.endNs ?? seenNs, spanNs = (playableNs - startNs) * (refused ? 1.15 : 1) || 1;
   const share = (ns) => Math.min(Math.max((ns - startNs) / spanNs, 0), 1);
   const bar = (kind, from, until) => {
@@ -173,11 +176,10 @@ function viewEvents({ marks, fragments }) {
     return element("li", {}, element("button", { type: "button", textContent: clock(seconds), onclick: () => goTo(seconds) }),
       `${RECORD_TYPE_WORDS[type]}${length}${words ? `: ${words}` : ""}`);
   });
-  const none = fragments.length ? "No bookmark, no gap." : "";
-  const old = $("events");
-  if (old.childElementCount !== rows.length || rows.some((row, i) => row.textContent !== old.children[i].textContent)) {
-    old.replaceChildren(...(rows.length ? rows : [element("li", { textContent: none })])); // not under a reader's pointer
-  }
+  if (!rows.length) rows.push(element("li", { textContent: fragments.length ? "No bookmark, no gap." : "" }));
+  const old = $("events"), same = old.childElementCount === rows.length
+    && rows.every((row, i) => row.textContent === old.children[i].textContent);
+  if (!same) old.replaceChildren(...rows); // else not under a reader's pointer
 }
 
 function goTo(seconds) {

@@ -65,7 +65,7 @@ class Session {
 
   async openContent(header) {
     this.keyState = "given";
-    const envelope = this.envelope ?? await findEnvelope(this.file);
+    const envelope = this.envelope ?? await findEnvelope(this.file, header);
     if (!envelope) {
       throw new Error("This file carries no keys, so the private key alone does not open it. Drop the sealed copy, or the "
         + "recording's key envelope (.keys) beside it.");
@@ -83,9 +83,8 @@ class Session {
     if (this.content) {
       await this.openMarks(findings);
       const whole = Timeline.fromWalk(findings);
-      const refused = findings.state === "damaged" || findings.state === "unknown";
       if (!whole) this.player?.close();
-      else if (!playing || refused) this.play(whole); // only what stands before the damage
+      else if (!playing || isRefused(findings)) this.play(whole); // only what stands before the damage
     }
     this.changed();
   }

@@ -102,11 +102,18 @@ async function attachmentsFromEnd(file) {
   }
 }
 
-// The bytes of the key envelope in a sealed copy, or null.
-async function findEnvelope(file) {
+// The bytes of the key envelope in a sealed copy, or null: by the footers; where the end of the copy is damaged, by its
+// first eight bytes and the digest in the header. Whether it is the right one is the reader's to check.
+async function findEnvelope(file, header) {
   for (const { offset, length } of await attachmentsFromEnd(file)) {
     const attachment = await parseAttachment(await readSlice(file, offset, length)).catch(() => null);
     if (attachment?.type === KEY_ENVELOPE) return attachment.payload;
+  }
+  const start = Math.max(file.size - MAX_ATTACHMENT_BYTES, 0), tail = await readSlice(file, start, MAX_ATTACHMENT_BYTES);
+  for (let i = tail.indexOf(0x53); i >= 0; i = tail.indexOf(0x53, i + 1)) {
+    if (!sameBytes(tail.subarray(i, i + 8), ENVELOPE_START) || i + ATTACHMENT_HEAD_BYTES > tail.length) continue;
+    const payload = tail.subarray(i + ATTACHMENT_HEAD_BYTES, i + ATTACHMENT_HEAD_BYTES + uint32(tail, i + 8));
+    if (await isNamedEnvelope(payload, header)) return payload;
   }
   return null;
 }

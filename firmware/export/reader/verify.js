@@ -1,17 +1,16 @@
 // Reads a sealed recording from its first byte to its last and says what holds: header, chain, signatures, counts, end,
 // attachments; with the content key every encrypted record as well. Keeps no picture, only where each record stands.
 
-// A place that is not as it was written. `part`: "header", "record", "end", "attachment", "key envelope".
+// A place that is not as it was written. `part`: "header", "record" or "attachment".
 const problemAt = (part, number, offset, text) => ({ part, number, offset, text });
 
 // Everything that was learned, also before a damage. `state` is null while it runs, then sealed,
-// interrupted, unfinished, damaged, or unknown (made by a newer version).
+// interrupted, unfinished, damaged, or unsupported (a newer reader is needed).
 function newFindings() {
   return {
     state: null, problem: null, header: null, headerSigned: false, deviceFingerprint: "", records: 0, fragments: [],
-    streams: [], marks: [], frames: 0, clean: 0, masked: 0, blanked: 0, signatures: 0, signedRecords: 0, signedChains: new Map(), end: null,
-    endHoldsCounts: false, tornBytes: 0, envelope: null, envelopeHolds: null, timestamps: [], openedRecords: 0,
-    indexes: 0, bytesDone: 0, behind: 0,
+    streams: [], marks: [], frames: 0, clean: 0, masked: 0, blanked: 0, signatures: 0, signedRecords: 0,
+    signedChains: new Map(), end: null, tornBytes: 0, envelopeHolds: null, timestamps: [], openedRecords: 0, bytesDone: 0,
   };
 }
 
@@ -46,13 +45,14 @@ async function verifyRecording(file, findings, { content = null, separateEnvelop
     const { chain, next } = await readHeader(source, findings);
     const end = await walkRecords(source, next, chain, findings, { content, told, signal });
     if (findings.end) await readAttachments(source, end, findings);
-    await checkEnvelope(findings, separateEnvelope);
-    if (!findings.problem) findings.state = findings.end ? findings.end.state : "unfinished";
+    if (separateEnvelope) findings.envelopeHolds = await isNamedEnvelope(separateEnvelope, findings.header);
+    findings.state = findings.end ? findings.end.state : "unfinished";
+    if (!findings.end) findings.problem = problemAt("record", findings.records, end, "the file ends here");
   } catch (error) {
     if (!(error instanceof FormatFault)) throw error;
     const part = error.part ?? "header", number = error.number ?? null;
     findings.problem = problemAt(part, number, error.offset ?? 0, error.message);
-    findings.state = error.unknown ? "unknown" : "damaged";
+    findings.state = error.unknown ? "unsupported" : "damaged";
   }
   findings.bytesDone = file.size;
   told();
@@ -105,12 +105,11 @@ async function takeIn({ head, at, before, frame, publicData, content }, findings
     try {
       await openRecord(content, head, before, frame);
     } catch {
-      throw new FormatFault("it does not open with the recording's key, though signed");
+      throw new FormatFault("it does not open with the recording's key: it is not what was sealed");
     }
     findings.openedRecords++;
   }
   if (type === STREAM) findings.streams.push({ ...place, told: publicData });
-  else if (type === INDEX) findings.indexes++;
   else if (type === FRAGMENT) takeInFragment(place, publicData, findings);
   else if (type === CONSENT || (type >= BOOKMARK && type <= NOTE)) findings.marks.push({ ...place, type, told: publicData });
   else if (type === END) takeInEnd(publicData, number, findings);
@@ -140,8 +139,7 @@ async function readAttachments(source, start, findings) {
     try {
       const length = attachmentLength(await source.at(at, ATTACHMENT_HEAD_BYTES), source.size - at);
       const { type, payload } = await parseAttachment(await source.at(at, length));
-      if (type === KEY_ENVELOPE && findings.envelope) throw new FormatFault("there is a second key envelope");
-      if (type === KEY_ENVELOPE) findings.envelope = payload;
+      if (type === KEY_ENVELOPE) await takeInEnvelope(payload, findings);
       if (type === TIMESTAMP) findings.timestamps.push(await readTimestamp(payload, findings));
       at += length;
     } catch (error) {
@@ -163,15 +161,13 @@ async function readTimestamp(payload, findings) {
     time: found >= 0 && time ? `${time.slice(1, 4).join("-")} ${time.slice(4, 7).join(":")} UTC` : null };
 }
 
-// The attached envelope belongs to the file, so a changed one is damage; a separate one is a file of its own.
-async function checkEnvelope(findings, separate) {
-  const holds = async (bytes) => hex(await sha256(bytes)) === findings.header.key_envelope_sha256;
-  if (separate) findings.envelopeHolds = await holds(separate);
-  if (!findings.envelope) return;
-  const attached = await holds(findings.envelope);
-  findings.envelopeHolds = attached && findings.envelopeHolds !== false;
-  if (attached) return;
-  throw Object.assign(new FormatFault("the key envelope is not the one that the header names"), { part: "key envelope" });
+const isNamedEnvelope = async (bytes, header) => hex(await sha256(bytes)) === header.key_envelope_sha256;
+
+// An attached envelope belongs to the file, so a wrong one is damage; a separate one is a file of its own.
+async function takeInEnvelope(payload, findings) {
+  if (findings.envelopeHolds) throw new FormatFault("there is a second key envelope");
+  findings.envelopeHolds = await isNamedEnvelope(payload, findings.header);
+  if (!findings.envelopeHolds) throw new FormatFault("the key envelope is not the one that the header names");
 }
 
 // Is there a whole record behind `start`, proven by the chain value in front of it? Looks for the marker.

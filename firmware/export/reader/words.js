@@ -19,11 +19,13 @@ function bytesInWords(count) {
   return `${unit ? count.toFixed(1) : count} ${units[unit]}`;
 }
 
+const isRefused = ({ state }) => state === "damaged" || state === "unsupported";
+
 // Which place is not as it was written, named so that another person finds it again.
 function placeInWords(problem) {
   if (problem.part === "record") return `Record ${problem.number} (at byte ${problem.offset.toLocaleString("en")})`;
   if (problem.part === "attachment") return `Attachment ${problem.number} behind the recording`;
-  return { header: "The header", "key envelope": "The key envelope" }[problem.part];
+  return "The header";
 }
 
 // The one sentence at the top: {tone, title, text}.
@@ -38,14 +40,15 @@ function verdict(findings, trusted) {
         ? { tone: "bad", title: "Intact, but not from a device on your list",
           text: "Nothing was changed since it was signed, but the device that signed it is not one you trust." }
         : { tone: "good", title: "Intact, complete and signed", text: "Every record is as the device wrote it, in order, "
-          + "from the first to the last." };
+          + `from the first to the last. ${trusted ? "The device is one that you trust." : "Which device signed it is for you "
+            + "to settle: compare its key below with your site's list."}` };
     case "interrupted":
       return { tone: "open", title: "Intact, but ended by a power cut or a crash", text: "Every record in it is as the device "
         + "wrote it. The recorder did not close it itself: the device added the end when it started again." };
     case "unfinished":
       return { tone: "open", title: "Intact as far as it goes, but it has no end", text: "It is still being written, was not yet "
         + "recovered after a power cut, or its end was cut off. It must not be taken for the whole recording." };
-    case "unknown":
+    case "unsupported":
       return { tone: "bad", title: "This page cannot read it to its end", text: `${placeInWords(problem)}: ${problem.text}. `
         + `A newer reader is needed. ${whole}` };
     default:
@@ -63,7 +66,7 @@ function wholeInWords({ fragments, headerSigned }) {
 
 // Each part that was checked: [{tone, title, text}].
 function checks(findings, { trusted, keyState }) {
-  const running = findings.state === null, damagedAt = findings.problem;
+  const running = findings.state === null, damagedAt = isRefused(findings) ? findings.problem : null;
   const waiting = { tone: "open", text: "not yet checked" };
   const part = (title, found) => ({ title, ...found });
   return [
@@ -95,11 +98,12 @@ function signatureWords({ signatures, signedRecords, records, end }, running) {
   return { tone: unsigned || late > 0 || !signatures ? "open" : "good", text };
 }
 
-function endWords({ end, state, tornBytes }, running, waiting) {
+function endWords({ end, state, tornBytes, records }, running, waiting) {
   if (running) return waiting;
   if (!end) {
     const torn = tornBytes ? `; its last ${counted(tornBytes, "byte")} are no whole record` : "";
-    return { tone: state === "unfinished" ? "open" : "bad", text: `not reached${torn}` };
+    return state === "unfinished" ? { tone: "open", text: `none: the file ends where record ${records} would begin${torn}` }
+      : { tone: "bad", text: "not reached" };
   }
   const cut = end.cut_bytes ? `; ${bytesInWords(end.cut_bytes)} that were torn were taken off` : "";
   return { tone: end.state === "sealed" ? "good" : "open", text: `${end.state}${end.reason ? ` (${end.reason})` : ""}; `
