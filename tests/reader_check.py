@@ -1,4 +1,4 @@
-"""`make reader-check`: opens the sealed copy that `make demo` left, in the reader page, and leaves screenshots beside it.
+"""`make reader-check`: opens what `make demo` left in the reader page, and leaves screenshots beside it.
 
     python -m tests.reader_check demo-out
 """

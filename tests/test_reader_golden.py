@@ -33,7 +33,7 @@ def test_every_golden_vector_is_judged_as_the_manifest_says(desk: ReaderDesk) ->
         judged = desk.give(FOLDER / vector["file"], FOLDER / "keys" / "trusted.txt")
         # A header that does not hold names no device that could be trusted, and the manifest counts nothing behind it.
         trusted = vector["trusted"] if judged.place == "header" else desk.browser.do("session.trusted")
-        counts = desk.browser.do("[session.findings.records, session.findings.fragments.length, session.findings.frames]")
+        counts = desk.browser.do("(f => [f.records, f.fragments.length, f.frames])(session.findings)")
         told[vector["file"]] = dict(zip(names, [judged.state, judged.place, trusted, *counts], strict=True))
     expected = {vector["file"]: {name: vector.get(name, 0) for name in names} for vector in VECTORS}
     assert told == expected

@@ -215,17 +215,24 @@ def test_the_list_of_trusted_devices_decides_about_the_device(desk: ReaderDesk, 
         assert desk.text("#verdict-title") == title
 
 
-def test_a_timestamp_of_another_recording_is_told(desk: ReaderDesk, tmp_path: Path) -> None:
+def test_a_timestamp_is_told_and_one_of_another_recording_or_place_is_refused(desk: ReaderDesk, tmp_path: Path) -> None:
     writer = written()
     writer.end()
     right = hashlib.sha256(writer.chain).digest()
-    for imprint, words in ((right, "2026-11-21 12:30:00 UTC"), (right[::-1], "not for this recording")):
+
+    def told(imprint: bytes, at: str = "end", record: int = 8, damage: str = "") -> tuple[Judged, str]:
         again = HandWriter()
         again.data = writer.data
         token = b"\x30\x31\x04\x20" + imprint + b"\x02\x01\x05\x18\x0f20261121123000Z"
-        again.attach(2, as_json({"at": "end", "record": 8, "token": base64.b64encode(token).decode()}))
-        desk.give(saved(tmp_path, again)[0])
-        assert words in desk.text("#checks")
+        again.attach(2, as_json({"at": at, "record": record, "token": damage + base64.b64encode(token).decode()}))
+        return desk.give(saved(tmp_path, again)[0]), desk.text("#checks")
+
+    judged, words = told(right)
+    assert (judged.state, judged.place) == ("sealed", "")
+    assert "end: 2026-11-21 12:30:00 UTC" in words
+    for judged, words in (told(right[::-1]), told(right, at="start"), told(right, record=1), told(right, damage="?")):
+        assert (judged.state, judged.place) == ("damaged", "attachment 0")
+        assert "the timestamp" in words
 
 
 def test_a_field_zone_is_said_in_large_letters(desk: ReaderDesk, tmp_path: Path) -> None:

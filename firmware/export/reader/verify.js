@@ -10,7 +10,7 @@ function newFindings() {
   return {
     state: null, problem: null, header: null, headerSigned: false, deviceFingerprint: "", records: 0, fragments: [],
     streams: [], marks: [], frames: 0, clean: 0, masked: 0, blanked: 0, signatures: 0, signedRecords: 0,
-    signedChains: new Map(), end: null, tornBytes: 0, envelopeHolds: null, timestamps: [], openedRecords: 0, bytesDone: 0,
+    covered: new Map(), end: null, tornBytes: 0, envelopeHolds: null, timestamps: [], openedRecords: 0, bytesDone: 0,
   };
 }
 
@@ -98,7 +98,9 @@ async function takeIn({ head, at, before, frame, publicData, content }, findings
       frame.subarray(0, head.headLength));
     if (!holds) throw new FormatFault("its signature does not hold: it was not signed by the device of the header");
     findings.signatures++;
-    findings.signedChains.set(number, frame.slice(head.length - CHAIN_BYTES, head.length));
+    const at = type === END ? "end" : "start"; // what a timestamp may cover; the start is the first signature
+    const chain = frame.slice(head.length - CHAIN_BYTES, head.length);
+    if (!findings.covered.has(at)) findings.covered.set(at, { number, chain });
     findings.signedRecords = number + 1;
   }
   if (head.flags & ENCRYPTED && content) {
@@ -149,16 +151,21 @@ async function readAttachments(source, start, findings) {
   }
 }
 
-// {at, holds, time}: is the token for this recording's chain value, and which time does it tell? The authority's own
-// signature is not checked. In a TSTInfo (RFC 3161) the imprint, an octet string, stands before genTime.
+// {at, time}: which moment of the recording, and the time that the token tells or null where it cannot be read. The
+// authority's own signature is not checked. In a TSTInfo (RFC 3161) the imprint, an octet string, stands before genTime.
 async function readTimestamp(payload, findings) {
-  const { at, record, token } = jsonObject(payload, "a timestamp"), chain = findings.signedChains.get(record);
-  const text = String.fromCharCode(...fromBase64(String(token)));
-  const imprint = chain && `\x04\x20${String.fromCharCode(...await sha256(chain))}`;
-  const found = imprint ? text.indexOf(imprint) : -1;
-  const time = /\x18.(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z/s.exec(text.slice(Math.max(found, 0)));
-  return { at: String(at), holds: found >= 0,
-    time: found >= 0 && time ? `${time.slice(1, 4).join("-")} ${time.slice(4, 7).join(":")} UTC` : null };
+  const { at, record, token } = jsonObject(payload, "the timestamp"), covered = findings.covered.get(at);
+  if (!covered || covered.number !== record) throw new FormatFault("the timestamp is not over the record that it should be");
+  let text;
+  try {
+    text = String.fromCharCode(...fromBase64(token));
+  } catch {
+    throw new FormatFault("the timestamp cannot be read");
+  }
+  const found = text.indexOf(`\x04\x20${String.fromCharCode(...await sha256(covered.chain))}`);
+  if (found < 0) throw new FormatFault(`the timestamp is not of the chain value at the recording's ${at}`);
+  const time = /\x18.(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z/s.exec(text.slice(found));
+  return { at, time: time && `${time.slice(1, 4).join("-")} ${time.slice(4, 7).join(":")} UTC` };
 }
 
 const isNamedEnvelope = async (bytes, header) => hex(await sha256(bytes)) === header.key_envelope_sha256;
