@@ -16,6 +16,7 @@ from firmware.vault.device_key import DeviceKey
 from firmware.vault.keys import PrivateKey, PublicKey, new_archive_key
 from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
+from firmware.vault.remove import remove_files
 from firmware.vault.writer import recording_path
 from hw.sim.files import Said, SimFiles
 from tests.crash_helpers import Tree, crash_everywhere, faults_everywhere, lay_out, simulated, tree_of
@@ -163,6 +164,28 @@ def test_an_archive_key_pair_is_never_half_a_key(tmp_path: Path) -> None:
             PrivateKey.load(str(private))
 
     crash_everywhere("archive key pair", tmp_path, make, check)
+
+
+def test_a_removed_recording_does_not_come_back_and_an_unfinished_removal_is_seen(tmp_path: Path) -> None:
+    aside = f"{ID}.scrub.cut-700"
+
+    def remove(disk: SimFiles, folder: Path) -> None:
+        disk.say(remove_files([str(folder)], ID))
+        remove_files([str(folder)], ID)
+
+    def check(folder: Path, said: list[object]) -> None:
+        there = tree_of(folder)
+        assert there.pop("other.scrub") == NEW
+        if said:
+            assert said == [2]
+            assert there == {}
+        assert aside not in there or f"{ID}.scrub" in there, "what was set aside is left alone and nobody knows of it"
+        with simulated(folder):
+            remove_files([str(folder)], ID)
+        assert tree_of(folder) == {"other.scrub": NEW}
+
+    crash_everywhere("remove a recording's files", tmp_path, remove, check,
+                     start={f"{ID}.scrub": OLD, aside: OLD, "other.scrub": NEW})
 
 
 def recorded(tmp_path: Path) -> Tree:

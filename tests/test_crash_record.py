@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import random
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,13 +16,16 @@ from pathlib import Path
 import pytest
 
 from firmware import config
+from firmware.durable import files_on
+from firmware.errors import DiskFault
 from firmware.export.mp4 import export_mp4
 from firmware.messages import Fragment, StreamInfo, Verdict
 from firmware.vault.recover import recover, recover_all
 from firmware.vault.writer import RecordingWriter, recording_path
 from hw.disk import OsDisk
 from hw.ports import StreamFormat
-from hw.sim.files import SimFiles
+from hw.sim.crash import states
+from hw.sim.files import Said, SimFiles
 from tests.crash_helpers import (
     SEED,
     TALLIES,
@@ -29,6 +35,7 @@ from tests.crash_helpers import (
     crash_until_done,
     faults_everywhere,
     lay_out,
+    places,
     simulated,
     tree_of,
 )
@@ -38,6 +45,7 @@ from tests.vault_helpers import archive, device, header, keystore, opened, to
 ID = "abcdefgh"
 NS = 1_000_000_000
 FRAGMENTS = 6
+ENCODE_S, WRITE_S, SYNC_S = 0.05, 0.001, 0.1
 
 
 @functools.cache
@@ -153,6 +161,94 @@ def test_recovery_cut_again_and_again_until_it_completes(tmp_path: Path) -> None
     assert tally.states > 100
 
 
+def test_at_most_a_second_of_picture_is_lost(tmp_path: Path) -> None:
+    """In every state after a cut at any place of a live recording, with the default delay and fragment:
+
+        lost = moment of the cut - end of the last fragment that recovery finds  <=  1.0 s
+
+    A frame taken at t leaves the delay line at t + delay_s; the fragment it is in ends up to fragment_s later and is
+    encoded ENCODE_S after that; its write and its sync take WRITE_S and SYNC_S. So the most that can be lost is
+    delay_s + fragment_s + ENCODE_S + WRITE_S + SYNC_S, as long as a sync is shorter than a fragment. The moment of a
+    cut is taken as late as can be: when the next change is just not done yet.
+    """
+    delay_s, fragment_s = config.Detect().delay_s, config.Encode().fragment_s
+    now_s, at_s = 0.0, [0.0]
+
+    def live(disk: SimFiles, folder: Path) -> None:
+        nonlocal now_s
+
+        def pass_time(operation: str) -> None:
+            nonlocal now_s
+            now_s += {"write": WRITE_S, "sync": SYNC_S, "sync names": SYNC_S}.get(operation, 0.0)
+            at_s.extend([now_s] * (len(disk.log) + 2 - len(at_s)))
+
+        disk.on_call = pass_time
+        writer = create(disk, folder)
+        writer.append(film()[0])
+        waiting = [(one.pts_ns / NS + one.duration_ns / NS + delay_s + ENCODE_S, one) for one in fragments()]
+        while waiting:
+            now_s = max(now_s, waiting[0][0])
+            while waiting and waiting[0][0] <= now_s:  # as a session does: all that has come, then one sync
+                writer.append(waiting.pop(0)[1])
+            writer.sync()
+
+    with simulated(lay_out({}, tmp_path / "live")) as disk:
+        live(disk, tmp_path / "live")
+    at_s.append(now_s)
+    tally, lost = Tally("live recording, seconds lost"), []
+    for cut, _ in places(disk):
+        tally.cuts += 1
+        for state in states(disk, cut, seed=SEED, samples=1):
+            tally.count(state)
+            folder = lay_out(state.tree, tmp_path / "state")
+            with simulated(folder):
+                recover_all(str(folder), device())
+            found = kept_fragments(folder) if Path(recording_path(str(folder), ID)).exists() else []
+            end_s = (found[-1].pts_ns + found[-1].duration_ns) / NS if found else 0.0
+            lost.append(at_s[cut + 1] - end_s)
+    assert max(lost) <= 1.0
+    TALLIES.append(tally)
+    most = delay_s + fragment_s + ENCODE_S + SYNC_S
+    assert most <= max(lost) <= most + 4 * WRITE_S, f"the longest loss, {max(lost):.3f} s, is not as computed"
+
+
+def test_a_disk_that_hangs_at_any_call_is_promised_nothing_more(tmp_path: Path) -> None:
+    """The power goes while it hangs: what was told before holds, and the error is a named one."""
+    call = 0
+    while True:
+        folder = lay_out({}, tmp_path / "hang")
+        disk = SimFiles(str(folder))
+        disk.hang(call)
+        raised: list[BaseException] = []
+        with files_on(disk):
+            thread = threading.Thread(target=_record_until_fault, args=(disk, folder, raised))
+            thread.start()
+            deadline = time.monotonic() + 20
+            while thread.is_alive() and not disk.hanging and time.monotonic() < deadline:
+                time.sleep(0.0005)
+            if not disk.hanging:
+                break
+            entries = len(disk.log)
+            said = [change.what for change in disk.log if isinstance(change, Said)]
+            left = list(itertools.islice(states(disk, entries, seed=SEED, samples=0), 4))
+            disk.cut_power()
+            thread.join(20)
+        assert [type(error) for error in raised] == [DiskFault]
+        assert not any(isinstance(change, Said) for change in disk.log[entries:])
+        for state in left:
+            check_recovered(lay_out(state.tree, tmp_path / "state"), said)
+        call += 1
+    thread.join(20)
+    assert call > 20
+
+
+def _record_until_fault(disk: SimFiles, folder: Path, raised: list[BaseException]) -> None:
+    try:
+        record(disk, folder)
+    except Exception as error:
+        raised.append(error)
+
+
 def torn_states(tmp_path: Path) -> Sequence[tuple[str, Tree]]:
     """Starting points of recovery: a torn end, whole records behind a hole, a header only, nothing at all."""
     with simulated(lay_out({}, tmp_path / "made")) as disk:
@@ -194,7 +290,7 @@ def test_recording_on_a_disk_that_fails_at_any_call(tmp_path: Path, code: int, o
 
     def check(folder: Path, disk: SimFiles, raised: bool) -> None:
         assert raised, "a failing disk went unnoticed"
-        said = [change.what for change in disk.log if type(change).__name__ == "Said"]
+        said = [change.what for change in disk.log if isinstance(change, Said)]
         check_recovered(folder, said)
 
     assert faults_everywhere(tmp_path, record, check, code, once=once) > 20

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 ROOT = 0
@@ -74,6 +75,8 @@ class SimFiles:
         self.root = os.path.realpath(root)
         self.log: list[Change] = []
         self.calls = 0
+        self.on_call: Callable[[str], None] = lambda operation: None
+        """Told of each call before it is done: a test's clock."""
         self.start_contents: dict[int, bytes] = {}
         self.start_names: dict[int, dict[str, int]] = {}
         self.folders = {ROOT}
@@ -211,6 +214,7 @@ class SimFiles:
     def _before(self, operation: str) -> None:
         """Count the call; hang or fail where that was asked for."""
         call, self.calls = self.calls, self.calls + 1
+        self.on_call(operation)
         if call == self._hang_at:
             with self._wake:
                 self.hanging = True

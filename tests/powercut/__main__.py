@@ -11,6 +11,7 @@ import itertools
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -108,6 +109,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("power-cut-out"))
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the disk is put away
     work = Path(tempfile.mkdtemp(prefix="power-cut-"))
     cuts: list[Cut] = []
     bench = PowerCuts(work, options.seed, detectors=options.detectors)
