@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import io
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -19,6 +21,7 @@ from hw.ports import Files
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 _BUFFER_BYTES = 1 << 20
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _files: Files = OsFiles()
 
 
@@ -59,6 +62,7 @@ def new_file(
     try:
         handle = _files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
+            _lock(handle)
             os.fchmod(handle, mode)  # whatever the umask says
             raw = _Positioned(handle)
             try:
@@ -68,11 +72,11 @@ def new_file(
             finally:
                 raw.close()  # so that what is still buffered after an error goes nowhere
             _files.fsync(handle)
+            if check is not None:
+                check(temporary)
+            _put_in_place(temporary, path, exclusive)
         finally:
             _files.close(handle)
-        if check is not None:
-            check(temporary)
-        _put_in_place(temporary, path, exclusive)
         _files.sync_directory(folder)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -80,6 +84,27 @@ def new_file(
         if isinstance(error, OSError) and not isinstance(error, FileExistsError):
             raise disk_fault(error, path, "writing") from error
         raise
+
+
+def remove_leftovers(folder: str) -> int:
+    """Delete what a crash left of files that never got their name; returns how many. Raises DiskFault.
+
+    One that a running process still writes is locked, and stays. For a start: a half copy may be as large as a whole.
+    """
+    removed = 0
+    try:
+        for name in sorted(os.listdir(folder)):
+            path = os.path.join(folder, name)
+            if _TEMPORARY.fullmatch(name) and not _in_use(path):
+                _files.unlink(path)
+                removed += 1
+        if removed:
+            _files.sync_directory(folder)
+    except FileNotFoundError:
+        return 0  # no folder yet
+    except OSError as error:
+        raise disk_fault(error, folder, "tidying") from error
+    return removed
 
 
 def rename_durably(old: str, new: str) -> None:
@@ -169,6 +194,21 @@ def append_behind(path: str, size: int, tail: bytes) -> None:
             _files.close(handle)
     except OSError as error:
         raise disk_fault(error, path, "writing") from error
+
+
+def _lock(handle: int) -> None:
+    """Mark a file as being written, for as long as its handle is open. Where locks are unknown it goes without."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _in_use(path: str) -> bool:
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 class _Positioned(io.RawIOBase):

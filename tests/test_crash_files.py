@@ -28,10 +28,6 @@ OLD, NEW = b"old " * 300, b"new content, longer than a sector " * 40
 ENVELOPE = b"wrapped key " * 120
 
 
-def tmp_names(folder: Path) -> list[str]:
-    return [str(path.relative_to(folder)) for path in folder.rglob("*.tmp")]
-
-
 def test_a_small_file_is_the_old_or_the_new_one_whole(tmp_path: Path) -> None:
     def replace(disk: SimFiles, folder: Path) -> None:
         write_durably(str(folder / "f"), NEW)
@@ -93,6 +89,7 @@ def test_a_kept_key_stays_and_a_destroyed_one_never_opens_again(tmp_path: Path) 
         keys = Keystore(str(folder / "keystore"))
         with simulated(folder):
             began = ID in keys.finish()
+        assert not list(folder.rglob("*.tmp")), "half-written files stay for ever"
         if keys.has(ID):
             assert "destroyed" not in said
             assert keys.get(ID) == ENVELOPE

@@ -109,6 +109,7 @@ def check_recovered(folder: Path, said: list[object]) -> None:
     with simulated(folder):
         recover_all(str(folder), device())
     judge(folder, said)
+    assert not list(folder.glob("*.tmp")), "half-written files stay for ever"
     before = tree_of(folder)
     with simulated(folder) as disk:
         outcomes = {recovery.outcome for recovery in recover_all(str(folder), device())}

@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from firmware.durable import make_folder, new_file, remove_durably, rename_durably, wipe_durably, write_durably
+from firmware.durable import (
+    make_folder,
+    new_file,
+    remove_durably,
+    remove_leftovers,
+    rename_durably,
+    wipe_durably,
+    write_durably,
+)
 from firmware.errors import DiskFault
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +91,16 @@ def test_folders_files_and_secrets_come_and_go(tmp_path: Path) -> None:
         assert os.listdir(folder) == []
         assert (tmp_path / "other name").read_bytes() == (b"secret" if take_away is remove_durably else bytes(6))
         os.unlink(tmp_path / "other name")
+
+
+def test_what_a_crash_left_half_written_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    (tmp_path / ".film.mp4.0123456789ab.tmp").write_bytes(b"half")
+    (tmp_path / "film.tmp").write_bytes(b"somebody's")
+    with new_file(str(tmp_path / "f")) as file:
+        file.write(b"whole")
+        assert remove_leftovers(str(tmp_path)) == 1
+    assert sorted(os.listdir(tmp_path)) == ["f", "film.tmp"]
+    assert remove_leftovers(str(tmp_path / "absent")) == 0
 
 
 def test_rename_does_not_replace(tmp_path: Path) -> None:

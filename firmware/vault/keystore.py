@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from firmware.durable import make_folder, rename_durably, wipe_durably, write_durably
+from firmware.durable import make_folder, remove_leftovers, rename_durably, wipe_durably, write_durably
 from firmware.errors import KeyFault
 from firmware.vault.format import is_recording_id
 from hw.disk import disk_fault
@@ -81,7 +81,9 @@ class Keystore:
         return True
 
     def finish(self) -> list[str]:
-        """End every destruction that a crash cut short; returns those recordings' ids. Raises DiskFault."""
+        """End every destruction that a crash cut short; returns those recordings' ids. Half-written files go. Raises
+        DiskFault."""
+        remove_leftovers(self.folder)
         dying = [name.removesuffix(SUFFIX + _DYING) for name in self._names() if name.endswith(SUFFIX + _DYING)]
         for recording_id in dying:
             self.destroy(recording_id)

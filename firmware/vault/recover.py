@@ -15,8 +15,8 @@ from typing import Literal
 
 import msgspec
 
-from firmware.durable import cut_and_append, rename_durably, write_durably
-from firmware.errors import DamagedRecording, KeyFault, ScrubcamError
+from firmware.durable import cut_and_append, remove_leftovers, rename_durably, write_durably
+from firmware.errors import DamagedRecording, DiskFault, KeyFault, ScrubcamError
 from firmware.vault.device_key import DeviceKey, fingerprint
 from firmware.vault.format import (
     MAGIC,
@@ -88,8 +88,10 @@ def recover_all(folder: str, device: DeviceKey, *, unix_s: Callable[[], float] =
     """`recover` every recording in `folder`, in name order; one that fails does not stop the others.
 
     Of a closed one only the end is read: a start must not take the longer the more recordings there are. Whether
-    every byte of it is still as written is `verify`'s question.
+    every byte of it is still as written is `verify`'s question. Half-written files that a crash left go.
     """
+    with contextlib.suppress(DiskFault):  # they are in nobody's way; a disk that refuses shows it below
+        remove_leftovers(folder)
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX) and not name.startswith("."))
     except OSError as error:
