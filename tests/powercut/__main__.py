@@ -47,7 +47,7 @@ class PowerCuts:
     def round(self, number: int) -> list[Cut]:
         """Cut one recording (every so often its start, its stop, or the recovery after it) and judge what is left."""
         self._unit.ready()
-        before, known = self._unit.told(), self._names()
+        earlier, known = self._unit.told(), self._names()
         turn = number % OTHER_EVERY
         self._unit.ask_start()
         if turn == STARTING:
@@ -59,13 +59,14 @@ class PowerCuts:
             self._unit.ask_stop()
             self._unit.listen(self._rng.uniform(0, STOP_S))
         cut, told = self._cut()
+        before = self._unit.watch.before(cut.at_ns)
         cuts = []
         if turn == RECOVERING:
             time.sleep(self._rng.uniform(0, BOOT_S))
             again, _ = self._cut()
             cuts.append(Cut("while starting again", again.mood, again.unflushed_writes, "", 0, None))
         self._unit.ready()
-        kinds = {kind for _, kind, _ in told - before}
+        kinds = {kind for _, kind, _ in told - earlier}
         moment = ("while stopping" if turn == STOPPING else RECORDING if "started" in kinds
                   else "while starting a recording")
         found = judge(self._recording(known), self._unit.keystore, self._unit.key, self._work)
@@ -74,7 +75,7 @@ class PowerCuts:
             problem = f"it was told to be sealed and is {found.state}"
         lost_s = (cut.at_ns - found.end_ns) / 1e9 if moment == RECORDING and not problem else None
         cuts.append(Cut(moment, cut.mood, cut.unflushed_writes, found.state, found.frames, lost_s, problem,
-                        len(told - self._unit.told())))
+                        len(told - self._unit.told()), before))
         return cuts
 
     def _cut(self) -> tuple[CutTold, set[tuple[int, str, str]]]:

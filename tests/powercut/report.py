@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.powercut.watch import Before
+
 BIN_S = 0.05
 LIMIT_S = 1.0
 
@@ -22,6 +24,7 @@ class Cut:
     lost_s: float | None
     problem: str = ""
     events_lost: int = 0
+    before: Before | None = None
 
 
 def report(cuts: Sequence[Cut]) -> str:

@@ -15,6 +15,7 @@ from firmware.ipc import ChannelClosed
 from firmware.paths import default_models_dir
 from firmware.vault.keys import PrivateKey, new_archive_key
 from firmware.vault.keystore import Keystore
+from tests.powercut.watch import Watch
 from tests.recorder_helpers import CONSENT, Listener
 
 SCENE = "scene://?width=320&height=180&rate=30&seed=3&sound=0"
@@ -64,6 +65,7 @@ class CutUnit:
         self._log = open(work / "unit.log", "ab")  # noqa: SIM115  (as long as the processes)
         new_archive_key(str(work / "archive.key"), str(work / "archive.pub"))
         self.key = PrivateKey.load(str(work / "archive.key"))
+        self.watch = Watch()
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: Listener | None = None
 
@@ -104,6 +106,7 @@ class CutUnit:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.told()
+            self.watch.look(self.recordings)
             time.sleep(min(left, 0.01))
 
     def ask_stop(self) -> None:
