@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from firmware.config import Config, Detect, Encode, Paths, Recorder
+from firmware.config_file import load
 from firmware.errors import ConfigError, DiskFault, KeyFault, Refused, ScrubcamError, SourceMissing
 from firmware.messages import Consent, Fragment, Progress
-from firmware.recorder.record_once import RecordResult, record
+from firmware.recorder.record_once import RecordResult, close_left_open, record
 from firmware.recorder.scrub_once import Stopped, scrub
 from firmware.vault.keys import PrivateKey, new_archive_key
+from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from hw.sim.disk import SimDisk
-from tests.recorder_helpers import CONSENT, SCENE
+from tests.recorder_helpers import CONSENT, SCENE, until
 
 FRAMES = 45
 
@@ -43,11 +49,15 @@ def cfg(tmp_path: Path) -> Config:
 
 
 def run(cfg: Config, source: str, root: Path, *, seconds: float = 0, consent: Consent = CONSENT,
-        stop: threading.Event | None = None, disk: SimDisk | None = None) -> RecordResult:
-    seen: list[tuple[Progress, int]] = []
-    stop = stop or threading.Event()
-    return record(cfg, source, root / "out", [("archive", root / "archive.pub")], seconds, consent,
-                  lambda progress, size: seen.append((progress, size)), stop, disk=disk)
+        stop_when_durable: bool = False, disk: SimDisk | None = None) -> RecordResult:
+    stop = threading.Event()
+
+    def on_progress(_: Progress, durable_bytes: int) -> None:
+        if stop_when_durable and durable_bytes > 0:
+            stop.set()
+
+    return record(cfg, source, root / "out", [("archive", root / "archive.pub")], seconds, consent, on_progress, stop,
+                  disk=disk)
 
 
 def check(result_path: str | Path, root: Path, state: str = "sealed") -> list[Fragment]:
@@ -73,13 +83,41 @@ def test_a_live_source_stops_after_its_seconds(cfg: Config, tmp_path: Path) -> N
 
 
 def test_a_stop_seals(cfg: Config, tmp_path: Path) -> None:
-    stop = threading.Event()
-    timer = threading.Timer(3.0, stop.set)
-    timer.start()
-    result = run(cfg, SCENE, tmp_path, stop=stop)
-    timer.join()
+    result = run(cfg, SCENE, tmp_path, stop_when_durable=True)
     assert result.frames > 0
     check(result.path, tmp_path)
+
+
+def test_what_a_kill_left_open_is_closed_and_gets_its_keys(cfg: Config, tmp_path: Path) -> None:
+    (tmp_path / "scrubcam.toml").write_text(
+        f'[paths]\nstate_dir = "{tmp_path}/state"\nrecordings_dir = "{tmp_path}/own"\n'
+        '[encode]\npreset = "ultrafast"\n[detect]\nfaces = false\ntext = false\ncodes = false\n')
+    scrubcam = [sys.executable, "-m", "firmware.cli.main"]
+    config = ["--config", str(tmp_path / "scrubcam.toml")]
+    process = subprocess.Popen([*scrubcam, "record", SCENE, "-o", str(tmp_path / "out"), "--to",
+                                str(tmp_path / "archive.pub"), *config], start_new_session=True)
+    path = until(lambda: next((p for p in tmp_path.glob("out/*.scrub") if p.stat().st_size > 60_000), None), 60)
+    again = subprocess.run([*scrubcam, "recover", str(path), *config], capture_output=True, text=True, timeout=60)
+    assert again.returncode == Refused.exit_code
+    assert "still being recorded" in again.stderr
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+    assert close_left_open(load(tmp_path / "scrubcam.toml"), str(path)).outcome == "closed"
+    kept = path.read_bytes()
+    again = subprocess.run([*scrubcam, "recover", str(path), *config], capture_output=True, text=True, timeout=60)
+    assert again.returncode == 0
+    assert "Was closed" in again.stdout
+    assert path.read_bytes() == kept
+    assert check(path, tmp_path, "interrupted")
+    assert not Keystore.of_device(str(tmp_path / "state")).ids()
+
+
+def test_the_devices_own_recordings_are_left_to_its_recorder(cfg: Config, clip: Path, tmp_path: Path) -> None:
+    result = run(cfg, str(clip), tmp_path)
+    own = msgspec.structs.replace(cfg, paths=msgspec.structs.replace(cfg.paths, recordings_dir=str(tmp_path / "out")))
+    with pytest.raises(Refused, match="belongs to this device's recorder"):
+        close_left_open(own, result.path)
 
 
 def test_without_consent_or_key_nothing_is_recorded(cfg: Config, clip: Path, tmp_path: Path) -> None:

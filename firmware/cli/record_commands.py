@@ -1,4 +1,4 @@
-"""`scrubcam record` and `scrubcam scrub`: recordings without a pedal."""
+"""`scrubcam record`, `recover` and `scrub`: recordings without a pedal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rich.text import Text
 
 from firmware.cli.console import err, human_bytes, human_time, out
 from firmware.config import Config
-from firmware.errors import ConfigError
+from firmware.errors import ConfigError, DamagedRecording, Refused
 from firmware.messages import Consent, Progress
 from firmware.paths import default_models_dir
 
@@ -33,6 +33,7 @@ CONFIG_HELP = "Take encoder, detector and sound settings from this scrubcam.toml
 
 def register(app: typer.Typer) -> None:
     app.command("record")(record)
+    app.command("recover")(recover)
     app.command("scrub")(scrub)
 
 
@@ -91,6 +92,36 @@ def record(
     out.print(f"  {escape(result.statement)}")
     if not escrow:
         out.print("  No escrow key (--escrow): whoever loses the archive's key loses this recording.")
+
+
+def recover(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sealed recordings (.scrub) left open.")],
+    config: Annotated[Path | None, typer.Option(help=CONFIG_HELP)] = None,
+) -> None:
+    """Close what `record` left open when it was killed or the power went. On the machine that recorded it.
+
+    All that had reached the disk is kept; at most the last second is missing. Running it again changes nothing.
+    """
+    from firmware.config_file import load
+    from firmware.recorder.record_once import close_left_open
+
+    cfg = load(config) if config else Config()
+    for file in files:
+        told = close_left_open(cfg, str(file))
+        name = f"{escape(str(file))}: {told.fragments} fragments"
+        match told.outcome:
+            case "closed":
+                out.print(f"[bold green]Closed[/] {name}")
+            case "was-closed":
+                out.print(f"[bold green]Was closed[/] {name}")
+            case "unstarted":
+                out.print(f"[bold yellow]Empty[/] {escape(str(file))}: the power went before anything was on the disk")
+            case "in-use":
+                raise Refused(f"{file} is still being recorded", meaning="It was left as it is",
+                              todo="stop that recording first")
+            case _:
+                raise DamagedRecording(f"{file} is damaged", meaning="It was left as it is",
+                                       todo="scrubcam verify says where; export --partial saves what can be read")
 
 
 def scrub(

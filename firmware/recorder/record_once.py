@@ -34,7 +34,7 @@ from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import Header, new_recording_id
 from firmware.vault.keys import RecipientKey, Role, load_recipients
 from firmware.vault.keystore import Keystore
-from firmware.vault.recover import recover
+from firmware.vault.recover import Recovery, recover
 from firmware.vault.writer import recording_path
 from hw.disk import OsDisk, disk_fault
 from hw.ports import Disk
@@ -238,7 +238,8 @@ class _Run:
     def _disk_failed(self, text: str) -> DiskFault:
         """Give the file up and close it, as interrupted, as far as it is whole."""
         assert self._session is not None
-        path, meaning = self._session.path, "What was synced before is safe in the file; recovery closes it later"
+        path = self._session.path
+        meaning = f"What was synced before is safe in {path}; scrubcam recover closes it"
         self._session.abandon()
         if self._session.join(2.0):
             try:
@@ -249,8 +250,29 @@ class _Run:
                 else:
                     attach_keys(path, self._keystore)
             except ScrubcamError:
-                pass  # the disk refuses that too; the next start of a recorder tries again
+                pass  # the disk refuses that too; `close_left_open` can try again
         return DiskFault(text.removeprefix("disk: "), meaning=meaning, todo="check the disk and its free space")
+
+
+def close_left_open(cfg: Config, path: str) -> Recovery:
+    """Close a file that `record` left open when it was killed or the power went, and attach its keys; see `recover`.
+
+    Running it again changes nothing. Raises Refused for a recording of the device's own folder (the recorder closes
+    those when it starts, and their keys stay in the keystore), KeyFault for another machine's, DamagedRecording,
+    DiskFault.
+    """
+    state_dir = _state_dir(cfg)
+    if not os.path.isfile(path):
+        raise DiskFault(f"{path} is not there", meaning="Nothing was changed", todo="check the name")
+    folder = os.path.dirname(path) or "."
+    if any(os.path.isdir(own) and os.path.samefile(own, folder) for own in cfg.paths.targets):
+        raise Refused(f"{path} belongs to this device's recorder", meaning="Nothing was changed",
+                      todo="start the recorder: it closes what a power cut left open")
+    device, keystore = DeviceKey.load_or_create(state_dir), Keystore.of_device(state_dir)
+    found = recover(path, device)
+    if found.outcome in ("closed", "was-closed") and keystore.has(found.recording_id):
+        attach_keys(path, keystore)
+    return found
 
 
 def _folder(out_dir: str | Path) -> str:
