@@ -194,6 +194,24 @@ def test_fragments_hold_every_frame_once_with_its_own_verdict(gaps: list[int], k
         assert before.pts_ns + before.duration_ns == after.pts_ns
 
 
+@given(gaps_ms, st.lists(st.integers(0, 1500), min_size=81, max_size=81))
+def test_no_frame_waits_in_a_fragment_beyond_its_time(gaps: list[int], lags_ms: list[int]) -> None:
+    """However late the encoder is: after each turn nothing older than the limit is kept back, and nothing is lost."""
+    times, limit = times_of(gaps), 750 * MS
+    maker = Fragmenter(250 * MS)
+    made, now = [], 0
+    for index, at in enumerate(times):
+        now = max(now, at + lags_ms[index] * MS)
+        maker.expect(Verdict(at, "clean"), (gaps[index] if index < len(gaps) else 40) * MS)
+        made += maker.add([AccessUnit(at, index == 0, b"v")]) + maker.cut_taken_before(now - limit)
+        sent = sum(len(fragment.verdicts) for fragment in made)
+        assert all(before >= now - limit for before in times[sent : index + 1])
+    made += maker.finish()
+    assert [verdict.pts_ns for fragment in made for verdict in fragment.verdicts] == times
+    for before, after in pairwise(made):
+        assert before.pts_ns + before.duration_ns == after.pts_ns
+
+
 def test_a_frame_nobody_judged_never_gets_out() -> None:
     with pytest.raises(KeyError):
         Fragmenter(S).add([AccessUnit(5, True, b"x")])

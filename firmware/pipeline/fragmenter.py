@@ -13,7 +13,8 @@ _SLACK_NS = 100_000
 
 
 class Fragmenter:
-    """Cuts before each keyframe and so that no fragment lasts longer than `fragment_ns` (one frame at least).
+    """Cuts before each keyframe and so that no fragment lasts longer than `fragment_ns` (one frame at least),
+    and earlier where `cut_taken_before` asks for it.
 
     A sound packet goes with the first fragment that ends after the packet's time and has not left yet.
     """
@@ -53,6 +54,12 @@ class Fragmenter:
             if self._too_long(unit.pts_ns + 2 * duration_ns):  # the next one would not fit: do not wait for it
                 ready.append(self._cut(unit.pts_ns + duration_ns))
         return ready
+
+    def cut_taken_before(self, pts_ns: int) -> list[Fragment]:
+        """The open fragment, short as it is, when its first frame was taken before `pts_ns`: none may wait longer."""
+        if not self._samples or self._samples[0].pts_ns >= pts_ns:
+            return []
+        return [self._cut(self._samples[-1].pts_ns + self._samples[-1].duration_ns)]
 
     def finish(self) -> list[Fragment]:
         """What is left at the end, with all the sound that is left: in a fragment without a picture if need be."""

@@ -5,6 +5,7 @@ What goes in here leaves the device's memory encoded; nothing unscrubbed may be 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -25,11 +26,14 @@ _FILE_SOUND_LAG_NS = 2_000_000_000
 
 
 class Output:
-    """Pushes frames and sound, hands `send` a StreamInfo and then Fragments."""
+    """Pushes frames and sound, hands `send` a StreamInfo and then Fragments.
+
+    `live_delay_ns` is how long a live frame waits before it comes here (its pts is CLOCK_MONOTONIC); None: not live.
+    """
 
     def __init__(self, fmt: StreamFormat, encode: config.Encode, sound: config.Sound, detectors: list[str],
                  rate: Fraction, send: Callable[[StreamInfo | Fragment], None], *, covers: Sequence[str] = (),
-                 zones: config.Zones | None = None) -> None:
+                 zones: config.Zones | None = None, live_delay_ns: int | None = None) -> None:
         self._covers, self._zones = list(covers), zones or config.Zones()
         self._fmt, self._cfg, self._sound_cfg, self._rate = fmt, encode, sound, rate
         self._detectors, self._send = detectors, send
@@ -40,6 +44,7 @@ class Output:
         )
         self._sound = SoundEncoder(sound, fmt.sound_channels) if fmt.sound_rate_hz else None
         self._line = SoundLine(fmt.sound_rate_hz or 48_000, drop_before_first=fmt.live)
+        self._due_ns = None if live_delay_ns is None else live_delay_ns + round(encode.fragment_s * 1e9)
         self._early: list[Fragment] = []
         self._info_sent = False
         self._end_ns = 0
@@ -80,11 +85,14 @@ class Output:
         units = self._encoder.pull()
         if self._sound is not None:
             self._fragmenter.add_sound(self._sound.pull())
-        if not units:
-            return False
-        self._deliver(self._fragmenter.add(units))
+        made = self._fragmenter.add(units)
+        if self._due_ns is not None:
+            # A busy machine's lag must not add up with the fragment's length: it eats into it. So what a power cut
+            # costs is delay + the longer of the two + sync, not their sum.
+            made += self._fragmenter.cut_taken_before(time.monotonic_ns() - self._due_ns)
+        self._deliver(made)
         self.frames += len(units)
-        return True
+        return bool(units)
 
     def finish(self, *, muted: bool) -> None:
         """Everything still inside. Raises PipelineDied when an encoder does not finish."""

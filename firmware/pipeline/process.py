@@ -136,7 +136,7 @@ class _Run:
         grid, rate = self._rate(fmt)
         self._output = Output(
             fmt, cfg.encode, cfg.sound, [seat.name for seat in seats], rate, self._sender.put,
-            covers=[seat.kind for seat in seats], zones=cfg.zones,
+            covers=[seat.kind for seat in seats], zones=cfg.zones, live_delay_ns=delay_ns if fmt.live else None,
         )
         self._output.open()
         line = DelayLine(gate, delay_ns, live=fmt.live)
