@@ -59,7 +59,7 @@ class PowerCuts:
             self._unit.ask_stop()
             self._unit.listen(self._rng.uniform(0, STOP_S))
         cut, told = self._cut()
-        before = self._unit.watch.before(cut.at_ns)
+        before = self._unit.watch.before(cut)
         cuts = []
         if turn == RECOVERING:
             time.sleep(self._rng.uniform(0, BOOT_S))

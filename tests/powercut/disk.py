@@ -20,13 +20,15 @@ WAIT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class CutTold:
-    """What the disk tells of a cut: when (CLOCK_MONOTONIC), what it did with unflushed writes, how many there were."""
+    """What the disk tells of a cut: when (CLOCK_MONOTONIC), what it did with unflushed writes, how many there were,
+    and the flushes before: how long before the cut each was asked for and done, in ns, and the bytes it covered."""
 
     at_ns: int
     mood: str
     unflushed_writes: int
     unflushed_bytes: int
     kept_bytes: int
+    flushed: list[tuple[int, int, int]]
 
 
 class CutDisk:

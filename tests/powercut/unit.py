@@ -106,7 +106,7 @@ class CutUnit:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.told()
-            self.watch.look(self.recordings)
+            self.watch.look(self.recordings, self._process.pid if self._process else 0)
             time.sleep(min(left, 0.01))
 
     def ask_stop(self) -> None:

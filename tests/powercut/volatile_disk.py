@@ -2,8 +2,9 @@
 
 `nbdkit python volatile_disk.py image=FILE control=SOCKET flush_s=0.03`. One line "cut SEED WRITES" on the control
 socket stops the disk for good, at once or after so many more writes: every later request fails, the image holds what
-survived, and the answer is one line of JSON (`_cut`). A flush takes `flush_s` seconds and counts at its end. The image
-holds the newest content while the disk runs; what a flush has not covered yet can be taken back.
+survived, and the answer is one line of JSON (`_cut`). A flush takes `flush_s` seconds, counts at its end, and nothing
+is written meanwhile. The image holds the newest content while the disk runs; what a flush has not covered yet can be
+taken back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import random
 import socket
 import threading
 import time
+from collections import deque
 
 API_VERSION = 2
 SECTOR = 512
@@ -34,6 +36,9 @@ _before: dict[int, bytes] = {}
 """What sectors written since the last flush held before, by their offset."""
 _waiting: list[tuple[int, bytes]] = []
 """Writes since the last flush, in order."""
+
+_flushed: deque[tuple[int, int, int]] = deque(maxlen=100)
+"""The last flushes: asked, done (CLOCK_MONOTONIC), bytes that they covered."""
 
 
 def config(key: str, value: str) -> None:
@@ -90,9 +95,11 @@ def pwrite(handle: int, buffer: bytes, offset: int, flags: int) -> None:
 
 
 def flush(handle: int, flags: int) -> None:
-    time.sleep(float(_settings.get("flush_s", "0")))
+    asked_ns = time.monotonic_ns()
     with _lock:
         _need_power()
+        time.sleep(float(_settings.get("flush_s", "0")))
+        _flushed.append((asked_ns, time.monotonic_ns(), sum(len(data) for _, data in _waiting)))
         _before.clear()
         _waiting.clear()
 
@@ -143,5 +150,6 @@ def _cut(seed: int) -> None:
                 os.pwrite(_image, data[at : at + SECTOR], offset + at)
                 kept += SECTOR
     _told.update(at_ns=at_ns, mood=mood, unflushed_writes=len(_waiting), kept_bytes=kept,
-                 unflushed_bytes=sum(len(data) for _, data in _waiting))
+                 unflushed_bytes=sum(len(data) for _, data in _waiting),
+                 flushed=[(at_ns - asked_ns, at_ns - done_ns, size) for asked_ns, done_ns, size in _flushed])
     _done.set()
