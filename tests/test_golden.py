@@ -10,9 +10,11 @@ import pytest
 
 from firmware.errors import DamagedRecording, KeyFault, UnsupportedRecording
 from firmware.export.sealed import export_sealed
+from firmware.vault.device_certificates import read_certificates
 from firmware.vault.keys import PrivateKey, load_trust_list
 from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
+from firmware.vault.timestamps import signature_problem
 from tests.media_helpers import decode_cleanly, probe
 
 FOLDER = Path(__file__).parent / "golden"
@@ -45,6 +47,10 @@ def test_verify_finds_what_the_manifest_says(vector: dict[str, Any]) -> None:
     assert place == vector["place"], report.first_problem
     assert [report.records, report.fragments, report.frames] == [vector[n] for n in ("records", "fragments", "frames")]
     assert report.ok == (report.state in ("sealed", "interrupted") and vector["trusted"])
+    authority = read_certificates(str(FOLDER / "keys" / "tsa-ca.pem"))
+    judged = {one.at: not signature_problem(one.token, report.chain_values[one.at], authority)
+              for one in report.timestamps}
+    assert judged == vector.get("timestamps", {})
 
 
 @EACH

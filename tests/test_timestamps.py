@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from firmware.cli.main import app
 from firmware.config import Config, Paths, Timestamps
-from firmware.errors import DamagedRecording, TimestampFault
-from firmware.export.copy import write_sealed_copy
+from firmware.errors import TimestampFault
 from firmware.fleet.timestamp_client import Patience, TimestampClient
 from firmware.messages import StampedAt, TimestampToken, TimestampWanted
 from firmware.recorder.journal import Journal
 from firmware.recorder.socket_server import SocketServer
 from firmware.recorder.timestamp_desk import TimestampDesk, chain_values
-from firmware.vault.attachments import Timestamp, pack_timestamp
-from firmware.vault.keystore import Keystore
+from firmware.vault.attachments import Timestamp
 from firmware.vault.reader import Recording
 from firmware.vault.recover import recover
 from firmware.vault.timestamp_store import TimestampStore
-from firmware.vault.timestamps import covers, new_request, signed_by, token_info, token_of
+from firmware.vault.timestamps import covers, new_request, signature_problem, token_info, token_of
 from firmware.vault.verification import Verification
-from tests.recorder_helpers import CONSENT, Unit, until
+from tests.recorder_helpers import until
 from tests.timestamp_helpers import Authority, Signer
-from tests.vault_helpers import device, fragment, keystore, read, seal, write
+from tests.vault_helpers import device, fragment, read, seal, write
 
 CHAIN = bytes(range(32))
 
@@ -60,15 +56,36 @@ def test_a_token_is_over_its_data_and_signed_by_its_authority(signer: Signer, to
     other = Signer(tmp_path / "other", "Other TSA")
     assert covers(token, CHAIN)
     assert not covers(token, CHAIN[::-1])
-    assert signed_by(token, CHAIN, [signer.ca])
-    assert signed_by(token, CHAIN, [other.ca, signer.ca, signer.ca])
-    assert not signed_by(token, CHAIN, [other.ca])
-    assert not signed_by(token, CHAIN[::-1], [signer.ca])
+    assert signature_problem(token, CHAIN, [signer.ca]) == ""
+    assert signature_problem(token, CHAIN, [other.ca, signer.ca, signer.ca]) == ""
+    assert "unable to get local issuer certificate" in signature_problem(token, CHAIN, [other.ca])
+    assert signature_problem(token, CHAIN[::-1], [signer.ca]) == "Mismatch between messages"
     assert token_info(token).authority == "Test TSA"
     (tmp_path / "chain").write_bytes(CHAIN)
     (tmp_path / "token").write_bytes(token)
     command = ["openssl", "ts", "-verify", "-token_in", "-in", "token", "-data", "chain", "-CAfile", signer.ca_file]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=30)
+
+
+def test_a_token_with_another_time_or_by_a_namesake_does_not_hold(signer: Signer, token: bytes, tmp_path: Path) -> None:
+    later = bytearray(token)
+    later[token.index(b"Z", token.index(b"\x18\x0f20")) - 1] ^= 1  # the last digit of its seconds
+    assert token_info(bytes(later)).unix_s != token_info(token).unix_s
+    assert signature_problem(bytes(later), CHAIN, [signer.ca]) == "its signature does not hold"
+    namesake = Signer(tmp_path / "namesake").token(CHAIN)
+    assert token_info(namesake).authority == "Test TSA"
+    assert "certificate signature failure" in signature_problem(namesake, CHAIN, [signer.ca])
+
+
+def test_the_authority_must_have_been_valid_at_the_tokens_time_not_today(tmp_path: Path) -> None:
+    expired = Signer(tmp_path / "expired", days=-0.5)
+    assert "certificate has expired" in signature_problem(expired.token(CHAIN), CHAIN, [expired.ca])
+    short = Signer(tmp_path / "short", days=3 / 86400)
+    token = short.token(CHAIN)
+    ends = short.ca.not_valid_after_utc.timestamp()
+    assert token_info(token).unix_s < ends
+    time.sleep(max(0.0, ends + 1.0 - time.time()))
+    assert signature_problem(token, CHAIN, [short.ca]) == ""
 
 
 def test_an_answer_to_another_request_is_refused(signer: Signer) -> None:
@@ -141,6 +158,7 @@ def test_requests_wait_in_files_until_the_right_token_comes(tmp_path: Path, toke
     assert store.waiting(9) == [], "it is answered already"
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "timestamps").iterdir()} == {0o600}
     store.want(wanted("start"))
+    assert store.awaited("abcdefgh") == ["start"]
     store.forget("abcdefgh")
     assert os.listdir(folder) == []
     for bad_id in ("../x", "", "a/b"):
@@ -181,6 +199,16 @@ def test_what_a_crash_left_unnoted_is_found_in_the_recordings(tmp_path: Path) ->
                 for at, value in judged(path).covered.items()}
     assert noted == expected
     assert len(noted) == 4
+
+
+def test_what_is_forgotten_is_forgotten_also_when_its_request_was_still_to_be_written(tmp_path: Path) -> None:
+    desk = TimestampDesk(configured(tmp_path, "http://127.0.0.1:9"), lambda *_: None)
+    desk.signed("kept", "start", 1, CHAIN)
+    for at in ("start", "end"):
+        desk.signed("erased", at, 1, CHAIN)  # type: ignore[arg-type]
+    desk.forget("erased")
+    desk.close(20)
+    assert [one.recording_id for one in desk.waiting()] == ["kept"]
 
 
 def test_without_an_address_nothing_is_noted(tmp_path: Path) -> None:
@@ -235,8 +263,8 @@ def test_an_authority_that_is_away_is_asked_again_until_it_is_back(desk: Desk, a
     authority.away = False
     start, end = until(lambda: found if len(found := desk.tokens()) == 2 else None, what="both tokens")
     assert (start.at, start.record, end.at, end.record) == ("start", 1, "end", 9)
-    assert signed_by(start.token, CHAIN, [authority.ca])
-    assert signed_by(end.token, CHAIN[::-1], [authority.ca])
+    assert signature_problem(start.token, CHAIN, [authority.ca]) == ""
+    assert signature_problem(end.token, CHAIN[::-1], [authority.ca]) == ""
     until(lambda: len(desk.notes) == 2, what="both lines of the journal")
     kinds = [(kind, fields["at"], fields["authority"]) for kind, _, fields in desk.notes]
     assert kinds == [("timestamped", "start", "Test TSA"), ("timestamped", "end", "Test TSA")]
@@ -270,86 +298,3 @@ def test_the_recorder_checks_what_the_agent_brings(desk: Desk, authority: Author
     desk.desk.take(TimestampToken("../../etc", "end", token))
     assert desk.tokens() == desk.notes == []
     assert len(desk.desk.waiting()) == 1
-
-
-def test_from_the_pedal_to_verify_with_restarts_of_both(tmp_path: Path, authority: Authority) -> None:
-    unit = Unit(tmp_path)
-    unit.configure("timestamps", url=authority.url)
-    authority.away = True
-    agents: list[subprocess.Popen[bytes]] = []
-    state = TimestampStore.of_device(str(tmp_path / "state"))
-
-    def start_agent() -> None:
-        command = [sys.executable, "-m", "firmware.fleet", "--config", str(unit.config)]
-        agents.append(subprocess.Popen(command))
-
-    try:
-        listener = unit.start()
-        listener.state("READY")
-        start_agent()
-        assert listener.ask("consent", consent=CONSENT).ok
-        assert listener.ask("start").ok
-        listener.event("durable") if "durable" in listener.kinds() else listener.state("RECORDING")
-        until(lambda: len(state.waiting(9)) == 1, what="the start's request")
-        unit.kill9()
-        agents[0].kill()
-        agents[0].wait(10)
-
-        listener = unit.start()
-        listener.state("READY")
-        until(lambda: [one.at for one in state.waiting(9)] == ["start", "end"], what="the end's request")
-        authority.away = False
-        start_agent()
-        (path,) = unit.recordings()
-        until(lambda: len(state.of(path.stem)) == 2, what="both tokens")
-        assert listener.event("timestamped", count=2).fields["authority"] == "Test TSA"
-        agents[1].terminate()
-        assert agents[1].wait(20) == 0
-        assert unit.stop() == 0
-    finally:
-        unit.stop()
-        for agent in agents:
-            if agent.poll() is None:
-                agent.kill()
-                agent.wait(10)
-    copy = tmp_path / "copy.scrub"
-    report = write_sealed_copy(str(path), Keystore.of_device(str(tmp_path / "state")), state.of(path.stem), str(copy))
-    assert (report.state, [stamp.at for stamp in report.timestamps]) == ("interrupted", ["start", "end"])
-
-
-# ---- verify --------------------------------------------------------------------------------------
-
-
-def verify(*words: object) -> tuple[str, BaseException | None]:
-    done = CliRunner().invoke(app, ["verify", *map(str, words)])
-    return " ".join(done.output.split()), done.exception
-
-
-def test_verify_tells_time_authority_and_whether_it_is_trusted(tmp_path: Path, signer: Signer) -> None:
-    path, copy = seal(str(tmp_path), [fragment(0)]), tmp_path / "copy.scrub"
-    assert "no timestamps" in verify(path)[0]
-    stamps = [Timestamp(one.at, one.record, signer.token(one.chain)) for one in chain_values(path, ["start", "end"])]
-    write_sealed_copy(path, keystore(tmp_path), stamps, str(copy))
-    told, fault = verify(copy)
-    assert fault is None
-    assert told.count("by Test TSA") == told.count("its signature not checked") == 2
-    told, fault = verify(copy, "--tsa-ca", signer.ca_file)
-    assert fault is None
-    assert told.count(" signed by a trusted authority") == 2
-    other = Signer(tmp_path / "other", "Other TSA")
-    told, fault = verify(copy, "--tsa-ca", other.ca_file)
-    assert isinstance(fault, DamagedRecording)
-    assert told.count("not signed by a trusted authority") == 2
-
-
-def test_a_token_over_other_data_is_no_timestamp_of_this_recording(tmp_path: Path, signer: Signer) -> None:
-    path = seal(str(tmp_path), [fragment(0)])
-    (end,) = chain_values(path, ["end"])
-    other = signer.token(bytes(32))
-    for token, words in ((other, "not of the chain value at the recording's end"), (b"x", "malformed")):
-        write(str(tmp_path / "x.scrub"), read(path) + pack_timestamp(Timestamp("end", end.record, token)))
-        with Recording.open(str(tmp_path / "x.scrub")) as recording:
-            report = recording.verify()
-        assert report.state == "damaged"
-        assert report.first_problem is not None
-        assert words in report.first_problem.text

@@ -31,14 +31,14 @@ ess_cert_id_alg = sha256
 
 
 class Signer:
-    """An authority without a network."""
+    """An authority without a network, whose certificates are valid from yesterday for so many days more."""
 
-    def __init__(self, folder: Path, name: str = "Test TSA") -> None:
+    def __init__(self, folder: Path, name: str = "Test TSA", days: float = 30) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         ca_key, key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
-        self.ca = _certificate(f"{name} CA", f"{name} CA", ca_key, ca_key, ca=True)
-        tsa = _certificate(name, f"{name} CA", key, ca_key, ca=False)
+        self.ca = _certificate(f"{name} CA", f"{name} CA", ca_key, ca_key, days, ca=True)
+        tsa = _certificate(name, f"{name} CA", key, ca_key, days, ca=False)
         self.ca_file = folder / "tsa-ca.pem"
         self.ca_file.write_bytes(self.ca.public_bytes(serialization.Encoding.PEM))
         (folder / "tsa.pem").write_bytes(tsa.public_bytes(serialization.Encoding.PEM))
@@ -72,18 +72,27 @@ class Authority(Signer):
         self.spoil_query: Callable[[bytes], bytes] = lambda query: query
         self.spoil: Callable[[bytes], bytes] = lambda answer: answer
         self.asked = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self._port = 0
+        self.come_back()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/tsr"
+        return f"http://127.0.0.1:{self._port}/tsr"
+
+    def come_back(self) -> None:
+        """Listen, on the same port as before."""
+        self._server: ThreadingHTTPServer | None = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
+        self._port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
+        """Nothing listens any more."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+            self._thread.join(5)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         authority = self
@@ -109,14 +118,14 @@ class Authority(Signer):
 
 
 def _certificate(
-    name: str, issuer: str, key: EllipticCurvePrivateKey, issuer_key: EllipticCurvePrivateKey, *, ca: bool
+    name: str, issuer: str, key: EllipticCurvePrivateKey, issuer_key: EllipticCurvePrivateKey, days: float, *, ca: bool
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.timezone.utc)
     builder = (x509.CertificateBuilder()
                .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
                .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
                .public_key(key.public_key()).serial_number(x509.random_serial_number())
-               .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30))
+               .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=days))
                .add_extension(x509.BasicConstraints(ca, None), critical=True))
     if not ca:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)

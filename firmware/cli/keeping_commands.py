@@ -103,10 +103,14 @@ def handover(
         def show(recording_id: str, done: int, _total: int) -> None:
             bar.update(task, description=recording_id, completed=before[recording_id] + done)
 
+        stamps = TimestampStore.of_device(settings.paths.state_dir)
         result = hand_over(chosen, Keystore.of_device(settings.paths.state_dir), ledger, str(target), label, time.time,
-                           show, TimestampStore.of_device(settings.paths.state_dir).of, origin=login or "operator")
+                           show, stamps.of, origin=login or "operator")
     for recording_id in result.done:
         out.print(f"[bold green]Handed over[/] {escape(str(target / recording_id))}.scrub, every byte checked there")
+    awaited = sum(1 for recording_id in result.done if stamps.awaited(recording_id))
+    if awaited:
+        out.print(f"{awaited} of them still wait for a timestamp: hand them over there once more with --again, later.")
     if not chosen:
         out.print("Everything that is closed was handed over before.")
     for recording_id, fault in result.failed.items():

@@ -90,9 +90,10 @@ def verify(
             meaning=f"All {report.fragments} fragments in it are intact and can be exported",
             todo="nothing; note that the recording ended by a power cut or a crash",
         )
-    if any(stamp.trusted is False for stamp in stamps):
+    refused = [stamp for stamp in stamps if stamp.problem]
+    if refused:
         raise DamagedRecording(
-            f"{file}: a timestamp is not signed by an authority of {tsa_ca}",
+            f"{file}: the timestamp of its {refused[0].at} is not by an authority of {tsa_ca}: {refused[0].problem}",
             meaning="The recording is intact; when it existed is not shown by that timestamp",
             todo="name the CA of the authority that the site uses, if it is another one",
         )
@@ -109,28 +110,29 @@ def _chain(header: StoredHeader, ca: Path) -> ChainVerdict:
 
 @dataclass(frozen=True)
 class _Stamp:
-    """One timestamp as it is told; `trusted` is None when no authority was named."""
+    """One timestamp as it is told; `problem`: why it is not by one of the named authorities."""
 
     at: str
     told: str
-    trusted: bool | None
+    problem: str
 
 
 def _timestamps(report: VerifyReport, tsa_ca: Path | None) -> list[_Stamp]:
     """That the imprint of each fits was checked with every other byte."""
     from firmware.vault.device_certificates import read_certificates
-    from firmware.vault.timestamps import signed_by, token_info
+    from firmware.vault.timestamps import signature_problem, token_info
 
     authorities = read_certificates(str(tsa_ca)) if tsa_ca else []
-    signer = {True: "[green]signed by a trusted authority[/]", False: "[bold red]not signed by a trusted authority[/]",
-              None: "its signature not checked (--tsa-ca)"}
     found = []
     for stamp in report.timestamps:
         told = token_info(stamp.token)
-        holds = signed_by(stamp.token, report.chain_values[stamp.at], authorities) if authorities else None
-        text = (f"{_utc(told.unix_s)} by {escape(told.authority)}, imprint of record {stamp.record}'s chain value, "
-                f"{signer[holds]}")
-        found.append(_Stamp(stamp.at, text, holds))
+        problem = signature_problem(stamp.token, report.chain_values[stamp.at], authorities) if authorities else ""
+        signed = "its signature not checked (--tsa-ca)"
+        if authorities:
+            signed = (f"[bold red]not by a trusted authority[/]: {escape(problem)}" if problem else
+                      "[green]signed by a trusted authority[/]")
+        text = f"{_utc(told.unix_s)} by {escape(told.authority)}, over record {stamp.record} and all before it"
+        found.append(_Stamp(stamp.at, f"{text}, {signed}", problem))
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
 
 from firmware.durable import append_behind, new_file
 from firmware.errors import DamagedRecording, DiskFault, InterruptedRecording
-from firmware.vault.attachments import AttachmentType, Timestamp, pack, pack_timestamp
+from firmware.vault.attachments import Attachment, AttachmentType, Timestamp, pack, pack_timestamp
 from firmware.vault.format import RecordType
 from firmware.vault.frames import Frame, FrameProblem
 from firmware.vault.keystore import Keystore
@@ -18,9 +20,11 @@ _PIECE_BYTES = 4 << 20
 
 def write_sealed_copy(
     path: str, keystore: Keystore, timestamps: Sequence[Timestamp], target: str,
-    *, progress: Callable[[int, int], None] | None = None,
+    *, progress: Callable[[int, int], None] | None = None, replace: bool = False,
 ) -> VerifyReport:
     """Write the recording at `path` and its attachments to `target`, which must not exist; returns its verification.
+
+    With `replace`, `target` may exist, and be `path` itself: a sealed copy that gets timestamps which came later.
 
     The copy is read back and checked, every byte, before it gets its name; `progress(done_bytes, total_bytes)` counts
     writing and reading back. What is attached already is kept. Raises InterruptedRecording for one that was never
@@ -47,7 +51,7 @@ def write_sealed_copy(
             reports.append(report)
 
         try:
-            with new_file(target, exclusive=True, check=check) as file:
+            with new_file(target, exclusive=not replace, check=check) as file:
                 offset = 0
                 while piece := recording.read(offset, _PIECE_BYTES):
                     file.write(piece)
@@ -58,6 +62,20 @@ def write_sealed_copy(
             raise DiskFault(f"{target} exists already", meaning="It was left as it is", todo="choose another name",
                             ) from error
     return reports[0]
+
+
+def add_timestamps(
+    path: str, keystore: Keystore, timestamps: Sequence[Timestamp],
+    *, progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Give the sealed copy at `path` those of `timestamps` that it does not have. Raises as `write_sealed_copy`.
+
+    It is written anew beside itself, checked, and takes its place in one step; when none is missing it is not touched.
+    """
+    with Recording.open(path) as recording:
+        missing = _missing(recording.attachments(_end(recording).end), timestamps)
+    if missing:
+        write_sealed_copy(path, keystore, missing, path, progress=progress, replace=True)
 
 
 def attach_keys(path: str, keystore: Keystore) -> None:
@@ -99,7 +117,13 @@ def _end(recording: Recording) -> Frame:
 
 
 def _attachments(recording: Recording, offset: int, timestamps: Sequence[Timestamp]) -> bytes:
-    """What is to be appended: the keys, unless they are attached already, and `timestamps`."""
-    kinds = {attachment.kind for attachment in recording.attachments(offset)}
-    keys = b"" if AttachmentType.KEY_ENVELOPE in kinds else pack(AttachmentType.KEY_ENVELOPE, recording.key_envelope())
-    return keys + b"".join(map(pack_timestamp, timestamps))
+    """What is to be appended: the keys and those of `timestamps` that are not attached already."""
+    attached = list(recording.attachments(offset))
+    keyed = any(one.kind == AttachmentType.KEY_ENVELOPE for one in attached)
+    keys = b"" if keyed else pack(AttachmentType.KEY_ENVELOPE, recording.key_envelope())
+    return keys + b"".join(map(pack_timestamp, _missing(attached, timestamps)))
+
+
+def _missing(attached: Iterable[Attachment], timestamps: Sequence[Timestamp]) -> list[Timestamp]:
+    there = {one.payload for one in attached if one.kind == AttachmentType.TIMESTAMP}
+    return [one for one in timestamps if msgspec.json.encode(one) not in there]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from firmware.errors import ConfigError, DiskFault, ScrubcamError
-from firmware.export.copy import write_sealed_copy
+from firmware.export.copy import add_timestamps, write_sealed_copy
 from firmware.vault.attachments import Timestamp
 from firmware.vault.copies import is_copy
 from firmware.vault.keystore import Keystore
@@ -67,7 +67,8 @@ def hand_over(
 ) -> HandedOver:
     """Copy each in turn into `target`; one that fails does not stop the others, a target that fails does.
 
-    `progress(recording_id, done_bytes, total_bytes)` counts writing and reading back. `origin`: who does it.
+    `progress(recording_id, done_bytes, total_bytes)` counts writing and reading back. `timestamps(recording_id)` are
+    attached, also to a copy that is there already. `origin`: who does it.
     """
     result = HandedOver()
     for one in recordings:
@@ -101,6 +102,8 @@ def _copy(
         raise ConfigError(f"{copy} exists already and is not a sealed copy of this recording",
                           meaning="It was left as it is and the recording was not handed over",
                           todo="look at it with `scrubcam verify`, or choose another folder")
+    else:
+        add_timestamps(copy, keystore, timestamps, progress=tell)
     return copy
 
 

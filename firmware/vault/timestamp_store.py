@@ -86,8 +86,17 @@ class TimestampStore:
         kept = (_read(self._path(recording_id, at, _TOKEN), Timestamp) for at in MOMENTS)
         return [one for one in kept if one is not None]
 
+    def awaited(self, recording_id: str) -> list[StampedAt]:
+        """Which timestamps of one recording are asked for and have not come."""
+        return [at for at in MOMENTS if os.path.lexists(self._path(recording_id, at, _WANTED))]
+
     def forget(self, recording_id: str) -> None:
-        """Remove everything about a recording that is gone from this device."""
+        """Remove the requests and tokens of a recording that is erased or deleted; nobody is asked for it any more.
+
+        For whoever erases: after the key is destroyed. May be run again after a crash. While the recorder may still
+        close that recording, use TimestampDesk.forget: a request that waits there to be written would come after this.
+        What the authority has learnt (a hash, and when it was asked) stays with it.
+        """
         for at in MOMENTS:
             for suffix in (_WANTED, _TOKEN):
                 path = self._path(recording_id, at, suffix)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class TimestampRequest:
 
 @dataclass(frozen=True)
 class TokenInfo:
-    """What a token says of itself. `authority` is only a claim until `signed_by` has checked the signature."""
+    """What a token says of itself. `authority` is only a claim until `signature_problem` has checked the signature."""
 
     unix_s: float
     authority: str
@@ -81,10 +82,11 @@ def token_info(token: bytes) -> TokenInfo:
         return TokenInfo(response.tst_info.gen_time.timestamp(), _authority(response))
 
 
-def signed_by(token: bytes, chain: bytes, authorities: Sequence[x509.Certificate]) -> bool:
-    """Did an authority whose certificate leads to one of `authorities` sign this token over `chain`?
+def signature_problem(token: bytes, chain: bytes, authorities: Sequence[x509.Certificate]) -> str:
+    """Why this token over `chain` is not signed by an authority whose certificate leads to one of `authorities`; empty
+    when it is.
 
-    Its certificates must have been valid at the token's time and made for time stamping. Raises TimestampFault.
+    Its certificates must have been valid at the token's time, and made for time stamping. Raises TimestampFault.
     """
     builder = tsp.VerifierBuilder()
     for certificate in {one.public_bytes(Encoding.DER): one for one in authorities}.values():
@@ -92,9 +94,20 @@ def signed_by(token: bytes, chain: bytes, authorities: Sequence[x509.Certificate
     with _told_as_fault("the timestamp"):
         response = _of_token(token)
         try:
-            return bool(builder.build().verify_message(response, chain))
-        except tsp.VerificationError:
-            return False
+            builder.build().verify_message(response, chain)
+        except tsp.VerificationError as error:
+            return _in_words(str(error))
+    return ""
+
+
+def _in_words(error: str) -> str:
+    """The library passes on the whole stack of OpenSSL's errors."""
+    chain = re.search(r"Verify error: ([^\"\\]+)", error)
+    if chain:
+        return f"its certificate is not trusted: {chain[1]}"
+    if "signature failure" in error or "digest failure" in error:
+        return "its signature does not hold"
+    return error[:200]
 
 
 def _of_token(token: bytes) -> tsp.TimeStampResponse:

@@ -1,4 +1,7 @@
-"""Makes the golden vectors: `python -m tests.golden.make`. What each one is, and what a right reader says, is here."""
+"""Makes the golden vectors: `python -m tests.golden.make`, or only those whose names begin with one of its arguments.
+
+What each one is, and what a right reader says, is here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import shutil
 import struct
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +21,8 @@ from msgspec.structs import replace
 from firmware.config import Encode
 from firmware.export.copy import write_sealed_copy
 from firmware.messages import Consent, Fragment, StreamInfo, Verdict
-from firmware.vault.attachments import pack
+from firmware.recorder.timestamp_desk import chain_values
+from firmware.vault.attachments import Timestamp, pack, pack_timestamp
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.format import (
     FRAME,
@@ -39,6 +44,7 @@ from firmware.vault.writer import RecordingWriter
 from hw.disk import OsDisk
 from hw.ports import StreamFormat
 from tests import media_helpers as media
+from tests.timestamp_helpers import Signer
 
 HERE = Path(__file__).parent
 KEYS = HERE / "keys"
@@ -47,6 +53,7 @@ ROLES: dict[str, Role] = {"archive": "archive", "escrow": "escrow", "browser": "
 FRAMES, RATE = 18, 15
 FRAME_NS = 1_000_000_000 // RATE
 START_NS = 5_000_000_000
+DAYS = 365 * 70
 
 
 @dataclass
@@ -64,6 +71,7 @@ class Vector:
     trusted: bool = True
     open_place: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    timestamps: dict[str, bool] = field(default_factory=dict)
 
     def entry(self) -> dict[str, object]:
         """Its object in the manifest."""
@@ -76,6 +84,8 @@ class Vector:
             found["keystore"] = True
         if self.open_place:
             found["open_place"] = self.open_place
+        if self.timestamps:
+            found["timestamps"] = self.timestamps
         return found
 
 
@@ -125,6 +135,7 @@ class Maker:
         self.device, self.other = _device("device"), _device("other-device")
         self.public = {name: _archive(name, kem) for name, kem in KEMS.items()}
         self.pictures = pictures()
+        self.authority = Signer(folder / "authority", "Golden TSA", DAYS)
 
     def write(
         self, name: str, to: Sequence[str], *, end: bool = True, by: DeviceKey | None = None, unknown: int = -1
@@ -246,7 +257,7 @@ def rebuilt(data: bytes, change: int, payload: bytes, *, signer: DeviceKey | Non
 
 def vectors(make: Maker) -> list[Vector]:
     """Every golden file."""
-    return [*_good(make), *_damaged(make), *_forged(make)]
+    return [*_good(make), *_damaged(make), *_forged(make), *_timestamped(make)]
 
 
 def _good(make: Maker) -> list[Vector]:
@@ -359,23 +370,52 @@ def _forged(make: Maker) -> list[Vector]:
     ]
 
 
-def main() -> None:
+def _timestamped(make: Maker) -> list[Vector]:
+    """Tokens by `openssl ts`, of an authority whose CA is keys/tsa-ca.pem; its keys are thrown away."""
+    authority, foreign = make.authority, Signer(make.folder / "foreign", "Golden TSA", DAYS)
+    make.write("timestamped", ["browser"])
+    data, behind = make.copy("timestamped"), {}
+    for wanted in chain_values(str(make.path("timestamped")), ["start", "end"]):
+        token = authority.token(wanted.chain)
+        behind[wanted.at] = pack_timestamp(Timestamp(wanted.at, wanted.record, token))
+    moved = pack_timestamp(Timestamp("end", wanted.record, authority.token(bytes(32))))
+    untrusted = pack_timestamp(Timestamp("end", wanted.record, foreign.token(wanted.chain)))
+    return [
+        Vector("timestamped", "success: timestamps over its start and its end", data + behind["start"] + behind["end"],
+               "sealed", timestamps={"start": True, "end": True}),
+        Vector("timestamp-foreign", "success, but the end's timestamp is by another authority of the same name",
+               data + behind["start"] + untrusted, "sealed", timestamps={"start": True, "end": False}),
+        Vector("timestamp-moved", "a timestamp over other data", data + behind["start"] + moved, "damaged",
+               "attachment 2", opens=(), closed_to=("browser",), timestamps={"start": True}),
+    ]
+
+
+def main(only: Sequence[str]) -> None:
+    begins = tuple(only) or ("",)
     for old in [*HERE.glob("*.scrub"), *HERE.glob("keystore/*.keys")]:
-        old.unlink()
+        if old.name.removeprefix("golden-").startswith(begins):
+            old.unlink()
+    manifest = HERE / "manifest.json"
+    before = {entry["file"]: entry for entry in json.loads(manifest.read_text())} if only else {}
     with tempfile.TemporaryDirectory() as folder:
         make = Maker(Path(folder))
         made = vectors(make)
         (HERE / "keystore").mkdir(exist_ok=True)
         for vector in made:
+            if not vector.name.startswith(begins):
+                continue
+            before[f"{vector.name}.scrub"] = vector.entry()
             (HERE / f"{vector.name}.scrub").write_bytes(vector.data)
             if vector.keystore:
                 name = f"golden-{vector.name}.keys"
                 shutil.copyfile(Path(make.keystore.folder, name), HERE / "keystore" / name)
+            if vector.timestamps:
+                shutil.copyfile(make.authority.ca_file, KEYS / "tsa-ca.pem")
         (KEYS / "trusted.txt").write_text(f"# The device of the golden vectors\n{make.device.fingerprint}\n")
-    text = ",\n".join(json.dumps(vector.entry()) for vector in made)
-    (HERE / "manifest.json").write_text(f"[\n{text}\n]\n")
+    text = ",\n".join(json.dumps(before[f"{vector.name}.scrub"]) for vector in made)
+    manifest.write_text(f"[\n{text}\n]\n")
     print(f"{len(made)} files, {sum(os.path.getsize(path) for path in HERE.rglob('*.*'))} bytes in all")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
