@@ -12,12 +12,17 @@ from pathlib import Path
 import pytest
 
 from firmware.config import Config, Detect, Encode, Paths, Recorder
+from firmware.export.copy import add_timestamps
 from firmware.recorder.record_once import record
+from firmware.recorder.timestamp_desk import chain_values
+from firmware.vault.attachments import Timestamp
 from firmware.vault.keys import PrivateKey, new_archive_key
+from firmware.vault.keystore import Keystore
 from firmware.vault.opening import content_key
 from firmware.vault.reader import Recording
 from firmware.vault.records import FragmentMeta
 from tests.recorder_helpers import CONSENT, SCENE
+from tests.timestamp_helpers import Signer
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "recording-format.md"
 TOOLS = ("sh", "bash", "openssl", "ffprobe", "tail", "head", "od", "sed", "tr", "grep", "wc", "cat", "cut")
@@ -34,7 +39,8 @@ def steps() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed recording of a rendered scene, for an archive key and a reader's, and a folder of the tools alone."""
+    """A sealed recording of a rendered scene, for an archive key and a reader's, with its timestamps, and a folder of
+    the tools alone."""
     root = tmp_path_factory.mktemp("desk")
     new_archive_key(str(root / "archive.key"), str(root / "archive.pub"))
     new_archive_key(str(root / "reader.key"), str(root / "reader.pub"), kem="P256")
@@ -43,6 +49,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = record(cfg, SCENE + "&seconds=2&paced=0", root, [("archive", root / "archive.pub"),
                   ("reader", root / "reader.pub")], 0, CONSENT, lambda *_: None, threading.Event())
     Path(made.path).rename(root / "recording.scrub")
+    authority = Signer(root / "authority")
+    wanted = chain_values(str(root / "recording.scrub"), ["start", "end"])
+    stamps = [Timestamp(one.at, one.record, authority.token(one.chain)) for one in wanted]
+    add_timestamps(str(root / "recording.scrub"), Keystore.of_device(cfg.paths.state_dir), stamps)
     (root / "tools").mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)
@@ -51,12 +61,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def by_hand(desk: Path, folder: Path, file: Path, shell: str = "sh") -> subprocess.CompletedProcess[str]:
+def by_hand(
+    desk: Path, folder: Path, file: Path, shell: str = "sh", tsa_ca: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """All blocks in one shell, as the document says; its output is cut at the marks between the parts."""
     script = "".join(f"echo '## {title}'\n{text}" for title, text in steps().items())
     return subprocess.run(
         [shell, "-eu"], input=script, cwd=folder, text=True, capture_output=True, timeout=120, check=False,
-        env={"PATH": str(desk / "tools"), "FILE": str(file), "KEY": str(desk / "reader.key")},
+        env={"PATH": str(desk / "tools"), "FILE": str(file), "KEY": str(desk / "reader.key"),
+             "TSA_CA": str(tsa_ca or desk / "authority" / "tsa-ca.pem")},
     )
 
 
@@ -66,7 +79,7 @@ def test_signature_key_unwrap_and_fragment_are_checked_by_the_documents_own_line
 ) -> None:
     done = by_hand(desk, tmp_path, desk / "recording.scrub", shell)
     assert (done.returncode, done.stderr) == (0, "")
-    assert list(steps()) == ["preparation", "One signature", "One key unwrap (P-256)", "One fragment"]
+    assert list(steps()) == ["preparation", "One signature", "One timestamp", "One key unwrap (P-256)", "One fragment"]
     told = dict(zip(steps(), re.split(r"^## .*\n", done.stdout, flags=re.MULTILINE)[1:], strict=True))
     with Recording.open(str(desk / "recording.scrub")) as recording:
         frames = [frame.public.frames for frame in recording.frames() if isinstance(frame.public, FragmentMeta)]
@@ -78,6 +91,7 @@ def test_signature_key_unwrap_and_fragment_are_checked_by_the_documents_own_line
     assert "chain holds" in signature
     assert told["One key unwrap (P-256)"] == "envelope holds\n"
     assert (tmp_path / "content.key").read_bytes() == key
+    assert told["One timestamp"].startswith("Verification: OK\nTime stamp: ")
     public, counted = told["One fragment"].splitlines()
     assert json.loads(public)["frames"] == int(counted.strip(",")) == frames[0]
 
@@ -90,3 +104,10 @@ def test_by_hand_too_a_changed_recording_does_not_pass(desk: Path, tmp_path: Pat
     done = by_hand(desk, tmp_path, tmp_path / "changed.scrub")
     assert done.returncode != 0
     assert "Signature Verification Failure" in done.stdout + done.stderr
+
+
+def test_by_hand_too_a_timestamp_by_another_authority_does_not_pass(desk: Path, tmp_path: Path) -> None:
+    other = Signer(tmp_path / "other")
+    done = by_hand(desk, tmp_path, desk / "recording.scrub", tsa_ca=other.ca_file)
+    assert done.returncode != 0
+    assert "Verification: FAILED" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -86,6 +87,21 @@ def test_the_authority_must_have_been_valid_at_the_tokens_time_not_today(tmp_pat
     assert token_info(token).unix_s < ends
     time.sleep(max(0.0, ends + 1.0 - time.time()))
     assert signature_problem(token, CHAIN, [short.ca]) == ""
+    (tmp_path / "chain").write_bytes(CHAIN)
+    (tmp_path / "token").write_bytes(token)
+    command = ["openssl", "ts", "-verify", "-token_in", "-in", "token", "-data", "chain", "-CAfile", short.ca_file]
+    for words, code in (([], 1), (["-attime", str(int(token_info(token).unix_s))], 0)):
+        assert subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, timeout=30).returncode == code
+
+
+def test_the_authority_learns_a_hash_and_a_random_number() -> None:
+    requests = [new_request(CHAIN), new_request(CHAIN)]
+    assert requests[0].nonce != requests[1].nonce
+    for request in requests:
+        nonce = request.nonce.to_bytes((request.nonce.bit_length() + 7) // 8, "big")
+        told = request.der.replace(hashlib.sha256(CHAIN).digest(), b"").replace(nonce, b"")
+        assert len(request.der) - len(told) == 32 + len(nonce)
+        assert len(told) < 40, "more than algorithm, version and lengths"
 
 
 def test_an_answer_to_another_request_is_refused(signer: Signer) -> None:
