@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import struct
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from firmware.vault.records import Bookmark
 from firmware.vault.recover import recover
 from firmware.vault.writer import RecordingWriter
 from hw.disk import OsDisk
+from tests.reader_desk import Judged, ReaderDesk
 from tests.timestamp_helpers import Signer
 from tests.vault_helpers import device, fragment, header, header_end, keystore, read, spans, to
 
@@ -112,3 +114,34 @@ def test_every_flipped_bit_is_found_and_named_by_its_record(
         assert kinds == {RecordType.CONSENT, RecordType.STREAM, RecordType.FRAGMENT, RecordType.BOOKMARK,
                          RecordType.SIGNATURE, RecordType.INDEX, RecordType.END}
         assert [place for place, _, _ in all_parts][-2:] == ["attachment 0", "attachment 1"]
+
+
+IN_THE_PAGE = """(async (bytes, to) => {
+  const told = [];
+  for (let at = to[0]; at < to[1]; at++) {
+    bytes[at] ^= 1 << (at & 7);
+    const findings = newFindings();
+    await verifyRecording(new Blob([bytes]), findings, {});
+    bytes[at] ^= 1 << (at & 7);
+    told.push(findings);
+  }
+  return told.map(({state, problem}) => [state, problem?.part ?? "", problem?.number ?? null]);
+})(Uint8Array.from(atob("%s"), (c) => c.charCodeAt(0)), [%d, %d])"""
+
+
+def test_the_reader_page_finds_a_flip_in_each_byte_in_the_same_part(tmp_path: Path) -> None:
+    """The second reader, not sharing a line with the first: one bit of each byte of the copy."""
+    data = made(tmp_path, "a sealed copy")
+    desk = ReaderDesk(tmp_path)
+    try:
+        desk.browser.open(desk.page)
+        for place, start, end in parts(data):
+            told = desk.browser.do(IN_THE_PAGE % (base64.b64encode(data).decode(), start, end), timeout_s=60)
+            expected = Judged("damaged", place.split()[0], int(place.split()[1]) if " " in place else None, False, "")
+            for step, (state, part, number) in enumerate(told):
+                judged = Judged(state, part, number, False, "")
+                assert judged.place == expected.place, f"byte {step} of {place}: {judged}"
+                assert state in ("damaged", "unsupported")
+            assert len(told) == end - start
+    finally:
+        desk.close()

@@ -76,7 +76,7 @@ async function walkRecords(source, start, firstChain, findings, { content, told,
       at += head.length;
     } catch (error) {
       if (!(error instanceof FormatFault)) throw error;
-      if (error.short && !(await recordsBehind(source, at + 1))) {
+      if (error.short && !(await recordsBehind(source, at + 1)) && !(await endsWithAttachment(source))) {
         findings.tornBytes = source.size - at; // a cut, not a change: what was being written when it stopped
         return at;
       }
@@ -175,6 +175,13 @@ async function takeInEnvelope(payload, findings) {
   if (findings.envelopeHolds) throw new FormatFault("there is a second key envelope");
   findings.envelopeHolds = await isNamedEnvelope(payload, findings.header);
   if (!findings.envelopeHolds) throw new FormatFault("the key envelope is not the one that the header names");
+}
+
+// Does the file end with a whole attachment? Then its end was not cut off.
+async function endsWithAttachment(source) {
+  const [last] = await attachmentsFromEnd(source.file);
+  return last !== undefined &&
+    parseAttachment(await readSlice(source.file, last.offset, last.length)).then(() => true, () => false);
 }
 
 // Is there a whole record behind `start`, proven by the chain value in front of it? Looks for the marker.
