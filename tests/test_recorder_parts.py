@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.config import Detect, Encode, Sound, Source
-from firmware.errors import DiskFault
+from firmware.errors import DiskFault, PipelineDied
 from firmware.ipc import Channel, ChannelClosed
 from firmware.messages import (
     Answer,
@@ -39,11 +39,12 @@ from firmware.recorder.journal import Journal, JournalThread
 from firmware.recorder.link import PipelineLink, child_command, child_environment
 from firmware.recorder.pause_guard import PauseGuard
 from firmware.recorder.pipeline_keeper import _without_credentials
+from firmware.recorder.pipeline_run import pictures
 from firmware.recorder.rate import RateMeter
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
 from firmware.recorder.targets import Look, choose, total_room
 from hw.light_patterns import PATTERNS, lit_at, period_s
-from tests.recorder_helpers import Listener, runs, until
+from tests.recorder_helpers import Listener, children_of, runs, until
 
 ROOMY = Look("/a", 10**12)
 GOOD = Snapshot(
@@ -378,6 +379,17 @@ def test_a_killed_pipeline_is_noticed_and_gone() -> None:
         link.recv(5)
     until(lambda: not runs(link.pid), what="its end")
     link.kill()
+
+
+def test_a_command_says_how_its_pipeline_died_and_the_pipeline_where(capfd: pytest.CaptureFixture[str]) -> None:
+    scene = Source(uri="scene://?width=320&height=180&rate=20")
+    made = pictures(Configure(scene, Encode(), Sound(), CONFIGURE.detect, "models"), lambda: False, lambda _: None)
+    next(made)
+    (pid,) = children_of(os.getpid())
+    os.kill(pid, signal.SIGSEGV)
+    with pytest.raises(PipelineDied, match="signal 11, Segmentation fault"):
+        list(made)
+    assert "Fatal Python error: Segmentation fault" in capfd.readouterr().err
 
 
 def test_the_child_gets_no_secrets_and_no_way_to_write_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ Reads Configure, runs the frame path, and ends with Finished or Failed. When the
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import socket
 import sys
@@ -53,6 +54,7 @@ PipelineChannel = Channel[FromPipeline, ToPipeline]
 def main(fd: int) -> int:
     """Serve the recorder at the other end of socket `fd`; returns the exit status."""
     log.setup("pipeline")
+    faulthandler.enable()  # a crash in native code names its place on stderr: functions and lines, no data
     harden(lock_memory=True)
     channel: PipelineChannel = Channel(socket.socket(fileno=fd), FromPipeline, ToPipeline)
     try:

@@ -7,6 +7,7 @@ socket's own back-pressure: a pipeline on a file waits, a live one must drop by 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -88,6 +89,14 @@ class PipelineLink:
     def send(self, message: ToPipeline, timeout_s: float = 1.0) -> None:
         """Raises ChannelClosed when the process is gone or reads nothing for `timeout_s`."""
         self._channel.send(message, timeout_s)
+
+    def ending(self, timeout_s: float = 1.0) -> str:
+        """How a process that is gone ended: "exit status 14", or "signal 11, Segmentation fault" of native code."""
+        try:
+            status = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return "its socket is closed, it still runs"
+        return f"signal {-status}, {signal.strsignal(-status)}" if status < 0 else f"exit status {status}"
 
     def ask_to_stop(self) -> None:
         """It will drain and send Finished; a process that is gone already is no error."""

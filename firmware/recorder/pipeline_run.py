@@ -55,7 +55,7 @@ def _read(
             message = link.recv(RECV_S)
         except ChannelClosed:
             raise PipelineDied(
-                "The pipeline process ended without a word", meaning="The recording ends here",
+                f"The pipeline process ended without a word ({link.ending()})", meaning="The recording ends here",
                 todo="look at the messages above; run `scrubcam selftest`",
             ) from None
         now = time.monotonic()
