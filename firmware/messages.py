@@ -97,6 +97,8 @@ class Progress(Struct, tag=True, frozen=True):
     rss_bytes: int
     total_frames: int = 0
     """Expected frames of a file, 0 where not known."""
+    newest_ns: int = 0
+    """When the newest frame was taken (CLOCK_MONOTONIC); 0: a file's, or none yet."""
 
 
 class Alert(Struct, tag=True, frozen=True):

@@ -168,6 +168,7 @@ class FramePath:
             self.stop()
             return
         self.stats.frames_in += 1
+        self.stats.newest_ns = frame.pts_ns if self._fmt.live else 0
         self.stats.frames_dropped += dropped
         self._note(self._dropping, dropped)
         started = time.perf_counter()
@@ -290,6 +291,6 @@ class FramePath:
         s.frames_out = self._output.frames
         self._tell(Progress(
             s.last_pts_ns, s.frames_in, s.frames_out, s.frames_dropped, s.frames_blanked, s.regions_masked,
-            s.stages(), rss_bytes(), self._fmt.total_frames,
+            s.stages(), rss_bytes(), self._fmt.total_frames, s.newest_ns,
         ))
 

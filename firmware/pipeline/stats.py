@@ -17,7 +17,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.frames_in = self.frames_out = self.frames_dropped = self.frames_blanked = self.regions_masked = 0
-        self.last_pts_ns = 0
+        self.last_pts_ns = self.newest_ns = 0
         self._busy: dict[str, float] = {}
 
     def add(self, stage: str, started: float) -> float:

@@ -25,6 +25,7 @@ from firmware.recorder.disk_watch import DiskWatch
 from firmware.recorder.effects import Effects
 from firmware.recorder.holds import Holds
 from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
+from firmware.recorder.loss_watch import LossWatch
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
@@ -92,6 +93,7 @@ class RecorderProcess:
             cfg, parts, self._keeper, self._preroll, self._chores, self._timestamps.signed, self._note, self.post
         )
         self._disks = DiskWatch(cfg, self._chores, self._effects)
+        self._loss = LossWatch()
         self._tidy = Tidy(cfg, self._clock, self._tell, self._chores.close_left_open, self.post)
         self._timing = controls.Timing(
             settle_ns=round(cfg.controls.debounce_s * 1e9), hold_ns=round(cfg.controls.hold_stop_s * 1e9),
@@ -156,12 +158,22 @@ class RecorderProcess:
             self._ticked_ns = now
             for event in self._disks.look(now, self._state.alerts):
                 self._feed(event)
+            self._look_at_loss(now)
             self._look_at_conditions()
             self._feed(t.Tick())
             self._tidy.tick(now, self._state.name == "READY", self._disks.missing_bytes())
             self._reporter.health(self._state, self._keeper, self._disks.room, self._preroll.span_ns)
             self._feed_watchdog(now)
         self._show()
+
+    def _look_at_loss(self, now: int) -> None:
+        session, progress = self._effects.session, self._keeper.progress
+        if session is None or progress is None or self._state.name not in ("RECORDING", "PAUSED"):
+            told = self._loss.look(now, "", 0, 0)
+        else:
+            told = self._loss.look(now, session.recording_id, progress.newest_ns, session.durable_end_ns)
+        if told is not None:
+            self._feed(told)
 
     def _wait(self) -> None:
         poll = select.poll()

@@ -58,6 +58,8 @@ class Session:
         self.recording_id, self.path = header.recording_id, path
         self.fragments = 0
         self.durable_bytes = 0
+        self.durable_end_ns = 0
+        """When the newest picture ends that a sync has confirmed (the source's clock); 0: none yet."""
         self._disk, self._header, self._recipients, self._device = disk, header, list(recipients), device
         self._keystore, self._signed = keystore, signed
         self._floor_bytes, self._clock, self._report = floor_bytes, clock, report
@@ -188,6 +190,7 @@ class Session:
             self.durable_bytes = total
             self._confirmed()
             if pictures:
+                self.durable_end_ns = self._end_ns or 0
                 self._report(t.Durable(self.recording_id, total))
         self._look_at_space()
         return False
