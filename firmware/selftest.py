@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from firmware.durable import make_folder
 from firmware.errors import DiskFault, KeyFault, PartMissing, ScrubcamError
 from firmware.messages import Consent
 from firmware.paths import default_models_dir
+from firmware.recorder.targets import Look
 
 SCENE = "scene://?width=1280&height=720&rate=30&seed=3&seconds=4&paced=0&sound=0"
 SCENE_FRAMES = 120
@@ -113,19 +115,32 @@ def _certificate(cfg: Config) -> str:
 
 
 def _disk(cfg: Config) -> str:
-    folder = Path(cfg.paths.recordings_dir)
+    """Judged as at a start: all targets together, in hours at the configured rate."""
+    from firmware.recorder.conditions import hours_left, reserve, room_refusal
+
+    looks = [_look(folder) for folder in cfg.paths.targets]
+    rate, floor_bytes = cfg.encode.bitrate_bps / 8, cfg.recorder.floor_bytes
+    needed = reserve(cfg.recorder.reserve_bytes, cfg.recorder.reserve_hours, rate)
+    refusal = room_refusal(looks, floor_bytes, needed, rate)
+    if refusal:
+        raise DiskFault(refusal, meaning="A start will be refused",
+                        todo="hand recordings over (`scrubcam handover`), or look at retention.make_room")
+    hours = hours_left(looks, floor_bytes, rate)
+    early = f", less than {cfg.recorder.warn_hours:g} h" if hours < cfg.recorder.warn_hours else ""
+    free = ", ".join(f"{(look.free_bytes or 0) / 1e9:.1f} GB free on {look.folder}" for look in looks)
+    return f"{hours:.1f} h left at the configured rate{early}; a start needs {needed / rate / 3600:.1f} h ({free})"
+
+
+def _look(folder: str) -> Look:
     try:
-        make_folder(str(folder))
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"probe")
-        free = shutil.disk_usage(folder).free
+        free, device = shutil.disk_usage(folder).free, os.stat(folder).st_dev
     except OSError as error:
-        raise DiskFault(f"{folder} cannot be written ({error.strerror})", meaning="A start will be refused",
-                        todo="mount it writable, or change paths.recordings_dir") from error  # fmt: skip
-    if free < cfg.recorder.reserve_bytes:
-        raise DiskFault(f"{folder} has {free / 1e9:.1f} GB left, {cfg.recorder.reserve_bytes / 1e9:.1f} GB are needed",
-                        meaning="A start will be refused", todo="export and free recordings")  # fmt: skip
-    return f"{free / 1e9:.1f} GB free, {free * 8 / cfg.encode.bitrate_bps / 3600:.0f} h at the configured rate"
+        raise DiskFault(f"{folder} cannot be written ({error.strerror})", meaning="A start will be refused, or has no "
+                        "second disk to go on to", todo="mount it writable, or change [paths]") from error
+    return Look(folder, free, device=device)
 
 
 def _short_recording(cfg: Config) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from firmware.cli.key_commands import Kem
 from firmware.cli.main import app
-from firmware.config import Config, Paths
+from firmware.config import Config, Encode, Paths, Recorder
 from firmware.errors import ConfigError, DiskFault
 from firmware.paths import default_models_dir
-from firmware.selftest import _short_recording
+from firmware.selftest import _disk, _short_recording
 from firmware.vault.key_kinds import KINDS
 from firmware.vault.keys import PrivateKey, new_archive_key
 from tests.vault_helpers import seal
@@ -75,3 +77,21 @@ def test_a_self_test_makes_no_device_key(tmp_path: Path) -> None:
     cfg = Config(paths=Paths(state_dir=str(state), models_dir=str(default_models_dir())))
     assert "120 frames" in _short_recording(cfg)
     assert not state.exists()
+
+
+def test_the_self_test_tells_the_disks_in_hours_and_judges_them_as_a_start_does(tmp_path: Path) -> None:
+    paths, slow = Paths(recordings_dir=str(tmp_path / "rec")), Encode(bitrate_bps=1_000_000)
+    told = _disk(Config(paths=paths, encode=slow, recorder=Recorder(reserve_bytes=0, reserve_hours=0.5, floor_bytes=0)))
+    free = shutil.disk_usage(tmp_path).free
+    hours = float(told.split(" h left at the configured rate")[0])
+    assert hours == pytest.approx(free / 125_000 / 3600, rel=0.05)
+    assert "a start needs 0.5 h" in told
+    assert f"GB free on {tmp_path / 'rec'}" in told
+    two = msgspec.structs.replace(paths, second_recordings_dir=str(tmp_path / "rec2"))
+    both = _disk(Config(paths=two, encode=slow, recorder=Recorder(reserve_bytes=0, floor_bytes=0)))
+    assert float(both.split(" h left")[0]) == pytest.approx(hours, rel=0.05), "one disk, counted once"
+    with pytest.raises(DiskFault, match=r"h left, 1000\.0 h needed"):
+        _disk(Config(paths=paths, encode=Encode(bitrate_bps=400_000_000), recorder=Recorder(reserve_hours=1000.0)))
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskFault, match="no second disk to go on to"):
+        _disk(Config(paths=msgspec.structs.replace(paths, second_recordings_dir=str(tmp_path / "file" / "rec"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,19 @@ from firmware.vault.retention import due
 from firmware.vault.survey import survey
 from firmware.vault.timestamp_store import TimestampStore
 from hw.sim.files import SimFiles
-from tests.crash_helpers import Tree, crash_everywhere, faults_everywhere, lay_out, simulated, tree_of
+from tests.crash_helpers import (
+    SAMPLES,
+    SEED,
+    TALLIES,
+    Tally,
+    Tree,
+    crash_everywhere,
+    crash_until_done,
+    faults_everywhere,
+    lay_out,
+    simulated,
+    tree_of,
+)
 from tests.vault_helpers import archive, keystore, seal, some_records
 
 LATER = 1_900_000_000.0
@@ -220,6 +233,37 @@ def test_a_deletion_cut_short_is_finished_and_was_told_before_it_began(tmp_path:
 
     start = handed_over(device_with_recordings(tmp_path), tmp_path)
     crash_everywhere("retention", tmp_path, retention, check, start=start)
+
+
+def opens_somewhere(folder: Path, recording_id: str) -> bool:
+    """Every picture of it, on the device with its keys or on the target alone."""
+    for place, keys in ((folder / "rec", keystore(folder)), (folder / "usb", None)):
+        path = place / f"{recording_id}.scrub"
+        if path.exists() and (keys is None or keys.has(recording_id)):
+            with Recording.open(str(path), keys) as recording:
+                if recording.verify().ok and len(list(recording.fragments(archive()))) == 2:
+                    return True
+    return False
+
+
+def test_from_the_device_to_the_archive_each_recording_opens_somewhere_at_every_moment(tmp_path: Path) -> None:
+    def keeping(disk: SimFiles, folder: Path) -> None:
+        hand_all_over(disk, folder)
+        retention(disk, folder)
+
+    def check(folder: Path, said: list[object]) -> None:
+        assert opens_somewhere(folder, "first")
+
+    start = device_with_recordings(tmp_path, IDS[:1])
+    crash_everywhere("hand over and retention", tmp_path, keeping, check, start=start)
+    tally, rng = Tally("hand over and retention, cut again and again"), random.Random(SEED)
+    for _ in range(2 * SAMPLES):
+        folder = lay_out(start, tmp_path / "again")
+        tally.cuts += crash_until_done(folder, keeping, rng, tally)
+        check(folder, [])
+        assert list((folder / "rec").iterdir()) == []
+        assert keystore(folder).ids() == []
+    TALLIES.append(tally)
 
 
 def test_a_disk_that_refuses_any_step_of_a_deletion_leaves_it_for_the_next_round(tmp_path: Path) -> None:

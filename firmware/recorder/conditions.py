@@ -46,6 +46,16 @@ def reserve(reserve_bytes: int, reserve_hours: float, bytes_per_s: float) -> flo
     return max(reserve_bytes, reserve_hours * 3600 * bytes_per_s)
 
 
+def room_refusal(disks: Sequence[Look], floor_bytes: int, needed_bytes: float, bytes_per_s: float) -> str:
+    """Empty when the targets have the reserve; else what is left and what is needed, in hours."""
+    room = total_room(disks, floor_bytes)
+    if room >= needed_bytes and room > 0:
+        return ""
+    tenth = 360 * bytes_per_s  # a tenth of an hour; rounded so that the figures show the refusal
+    left, wanted = floor(room / tenth + 1e-6), max(ceil(needed_bytes / tenth - 1e-6), 1)
+    return f"{left / 10:.1f} h left, {wanted / 10:.1f} h needed"
+
+
 def low(hours: float, warn_hours: float, told: bool) -> bool:
     """Is room scarce? Once told, it takes a tenth more than the limit to be well again."""
     return hours < warn_hours * (1.1 if told else 1.0)
@@ -62,12 +72,9 @@ def _disk(s: Snapshot) -> str | None:
         return f"disk: {s.disks[0].problem.removeprefix('disk: ')}"
     if all(disk.problem or disk.free_bytes is None for disk in s.disks):
         return "disk: not looked at yet"
-    room, needed = total_room(s.disks, s.floor_bytes), reserve(s.reserve_bytes, s.reserve_hours, s.bytes_per_s)
-    if room >= needed and room > 0:
-        return None
-    tenth = 360 * s.bytes_per_s  # a tenth of an hour; rounded so that the figures show the refusal
-    left, wanted = floor(room / tenth + 1e-6), max(ceil(needed / tenth - 1e-6), 1)
-    return f"disk: {left / 10:.1f} h left, {wanted / 10:.1f} h needed"
+    needed = reserve(s.reserve_bytes, s.reserve_hours, s.bytes_per_s)
+    refusal = room_refusal(s.disks, s.floor_bytes, needed, s.bytes_per_s)
+    return f"disk: {refusal}" if refusal else None
 
 
 def _recipients(s: Snapshot) -> str | None:
