@@ -227,7 +227,7 @@ class Controls(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Mqtt(Struct, forbid_unknown_fields=True, frozen=True):
-    """The way to the fleet manager. An empty host: no agent is started, and `scrubcam run` says so."""
+    """The way to the fleet manager. An empty host: nothing is told to one, and `scrubcam run` says so."""
 
     host: str = ""
     port: Annotated[int, Meta(ge=1, le=65535)] = 8883
@@ -250,6 +250,24 @@ class Timestamps(Struct, forbid_unknown_fields=True, frozen=True):
     timeout_s: Annotated[float, Meta(ge=1, le=120)] = 15.0
 
 
+class Audit(Struct, forbid_unknown_fields=True, frozen=True):
+    """The hospital's audit collector (syslog over TLS), to which the agent tells every line of the audit log.
+
+    There is no way without TLS. While the collector is away, the lines wait in the device's own log.
+    """
+
+    host: str = ""
+    """As in the collector's certificate. Empty: nothing is told."""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 6514
+    ca_file: str = ""
+    """PEM file with the authority that signed the collector's certificate."""
+    cert_file: str = ""
+    """PEM file with the device's certificate for the collector, and its issuers. With it goes `key_file`."""
+    key_file: str = ""
+    alert_after_s: Annotated[float, Meta(ge=1, le=604800)] = 3600.0
+    """A collector that has taken nothing for so long, with lines waiting, is an alert."""
+
+
 class Config(Struct, forbid_unknown_fields=True, frozen=True):
     """The whole of scrubcam.toml."""
 
@@ -269,6 +287,12 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     controls: Controls = Controls()
     mqtt: Mqtt = Mqtt()
     timestamps: Timestamps = Timestamps()
+    audit: Audit = Audit()
+
+    @property
+    def agent_wanted(self) -> bool:
+        """Whether anybody is configured whom the agent speaks to."""
+        return bool(self.mqtt.host or self.timestamps.url or self.audit.host)
 
 
 def json_schema() -> dict[str, object]:

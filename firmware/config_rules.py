@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from firmware.config import Board, Config, Mqtt, Timestamps, Zones
+from firmware.config import Audit, Board, Config, Mqtt, Timestamps, Zones
 
 LOSS_BOUND_S = 1.0
 """A power cut may cost at most this much picture."""
@@ -35,8 +35,7 @@ class Broken:
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
     return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_board(config.board),
-            *_mqtt(config.mqtt), *_timestamps(config.timestamps),
-            *_zones(config.zones)]
+            *_mqtt(config.mqtt), *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -169,6 +168,17 @@ def _timestamps(timestamps: Timestamps) -> Iterator[Broken]:
         yield Broken(("timestamps.url",), "give an address that begins with https:// or http://")
     if timestamps.ca_file and not timestamps.url.startswith("https:"):
         yield Broken(("timestamps.ca_file", "timestamps.url"), "certificates are set but the address is not https://")
+
+
+def _audit(audit: Audit) -> Iterator[Broken]:
+    if audit.host and not audit.ca_file:
+        yield Broken(
+            ("audit.host", "audit.ca_file"),
+            "the audit log is told over TLS only: it needs audit.ca_file, the certificate of the authority that signed"
+            " the collector's",
+        )
+    if bool(audit.cert_file) != bool(audit.key_file):
+        yield Broken(("audit.cert_file", "audit.key_file"), "a client certificate needs both files")
 
 
 def _zones(zones: Zones) -> Iterator[Broken]:

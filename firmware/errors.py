@@ -86,6 +86,12 @@ class BrokerFault(ScrubcamError):
     code, exit_code = "broker", 11
 
 
+class CollectorFault(ScrubcamError):
+    """The audit collector is away, is not the one it should be, or refuses."""
+
+    code, exit_code = "collector", 21
+
+
 class Refused(ScrubcamError):
     """A start was refused; `what` names the unmet condition."""
 
@@ -125,7 +131,7 @@ class TimestampFault(ScrubcamError):
 ALL_ERRORS: tuple[type[ScrubcamError], ...] = (
     ConfigError, SourceMissing, MediaUnreadable, NoVideo, FormatChanged, DiskFault, KeyFault, DamagedRecording,
     BrokerFault, Refused, PartMissing, PipelineDied, SourceLost, InterruptedRecording, UnsupportedRecording,
-    TimestampFault,
+    TimestampFault, CollectorFault,
 )
 
 

@@ -364,7 +364,42 @@ class TimestampToken(Struct, tag=True, frozen=True):
     token: Annotated[bytes, Meta(max_length=65536)]
 
 
+MAX_LOG_PAGE = 500
+
+
+class ReadLog(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Ask for the audit log's lines after number `after_seq`. Answered by a LogPage, or by an Answer that says no."""
+
+    id: RequestId
+    after_seq: int = 0
+    limit: Annotated[int, Meta(ge=1, le=MAX_LOG_PAGE)] = MAX_LOG_PAGE
+
+
+class LogLine(Struct, array_like=True, frozen=True):
+    """One line as it is stored: its number, its bytes, its chain value (32 bytes) and signature (64, empty: none)."""
+
+    seq: int
+    line: bytes
+    chain: bytes
+    signature: bytes
+
+
+class LogPage(Struct, tag=True, frozen=True):
+    """Lines in their order, at most as many as were asked for; none: there are no more."""
+
+    id: str
+    lines: list[LogLine]
+
+
+class CollectorReport(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """The agent says that the audit collector has been away for too long (`problem`), or is back (empty)."""
+
+    problem: Annotated[str, Meta(max_length=500)] = ""
+
+
 AboutRoles = Login | SetLogin | ApproveZones | Hold | MayHandOver
 """What a person asks that needs no state machine, only the right role."""
-ToRecorder = Command | Subscribe | ActAsFleet | AboutRoles | AskTimestamps | TimestampToken
-FromRecorder = Answer | StateReport | Event | Health | TimestampsWaiting
+ToRecorder = (
+    Command | Subscribe | ActAsFleet | AboutRoles | AskTimestamps | TimestampToken | ReadLog | CollectorReport
+)
+FromRecorder = Answer | StateReport | Event | Health | TimestampsWaiting | LogPage

@@ -9,8 +9,10 @@ from typing import Literal, get_args
 
 from firmware.messages import LoginRole, Role, Verb
 
-Action = Literal[Verb, "listen", "login", "set-login", "approve-zones", "hand-over", "hold", "release",
-                 "timestamps"]
+Action = Literal[
+    Verb, "listen", "login", "set-login", "approve-zones", "hand-over", "hold", "release", "timestamps", "read-log",
+    "report-collector",
+]
 """What can be asked of the recorder: the verbs of commands, and the messages that are not commands."""
 
 EVERYBODY: frozenset[Role] = frozenset(get_args(Role))
@@ -33,6 +35,8 @@ MAY: dict[Action, frozenset[Role]] = {
     "release": frozenset({"privacy-officer", "administrator"}),
     "set-login": frozenset({"administrator"}),
     "timestamps": frozenset({"operator", "fleet"}),
+    "read-log": frozenset({"operator", "biomed", "privacy-officer", "administrator", "fleet"}),
+    "report-collector": frozenset({"operator", "fleet"}),
 }
 
 ROLE_NOTES: dict[Role, str] = {
@@ -61,6 +65,8 @@ ACTION_NOTES: dict[Action, str] = {
     "release": "end such a hold",
     "set-login": "make, change or remove a login",
     "timestamps": "ask what waits for a timestamp, and bring the authority's token",
+    "read-log": "read the audit log as it is stored; the agent does, for the audit collector",
+    "report-collector": "say that the audit collector is away, or back",
 }
 
 

@@ -63,6 +63,23 @@ def config_for(folder: Path, port: int, **more: Any) -> Config:
     )
 
 
+def certificates(folder: Path) -> None:
+    """A certificate authority, and a server's and a device's certificate signed by it."""
+    folder.mkdir()
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=folder)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA", "-days", "2")
+    (folder / "san.txt").write_text("subjectAltName = IP:127.0.0.1, DNS:localhost\n")
+    for name in ("server", "device"):
+        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-days", "2", "-extfile", "san.txt", "-out", f"{name}.pem")
+    openssl("req", "-x509", *key, "-keyout", "other.key", "-out", "other.pem", "-subj", "/CN=Other", "-days", "2")
+
+
 class Mosquitto:
     """A real broker. `stop` ends it in order (it keeps its queues on the disk), `start` brings it back."""
 
@@ -82,7 +99,7 @@ class Mosquitto:
             self._process = subprocess.Popen(
                 ["mosquitto", "-c", str(self._folder / "mosquitto.conf")], stdout=log, stderr=log
             )
-        wait_for(lambda: all(map(_listens, self._ports)), "mosquitto listens")
+        wait_for(lambda: all(map(listens, self._ports)), "mosquitto listens")
         return self
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -102,7 +119,7 @@ class Mosquitto:
         self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False

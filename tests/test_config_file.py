@@ -106,6 +106,8 @@ def test_each_mistake_is_told_at_its_line(text: str, line: int, told: str) -> No
         ('[mqtt]\nhost = "b"\nca_file = "c"\ncert_file = "d"', 4, "a client certificate needs both files"),
         ('[mqtt]\nhost = "b"\ntls = false\nca_file = "c"', 4, "certificates are set but TLS is off"),
         ('[mqtt]\nhost = "b"\ntls = false\npassword_file = "c"', 4, "a password needs mqtt.username"),
+        ('[audit]\nhost = "b"', 2, "told over TLS only"),
+        ('[audit]\nhost = "b"\nca_file = "c"\ncert_file = "d"', 4, "a client certificate needs both files"),
     ],
 )
 def test_rules_that_span_settings_are_told_at_a_line(text: str, line: int, told: str) -> None:

@@ -24,7 +24,18 @@ from firmware.config import Config
 from firmware.fleet.agent import Agent
 from firmware.fleet.dedup import Dedup
 from firmware.fleet.topics import FleetEvent, FleetHealth
-from tests.fleet_helpers import DEVICE, QUICK, Link, Listener, Mosquitto, RecorderStub, config_for, free_port, wait_for
+from tests.fleet_helpers import (
+    DEVICE,
+    QUICK,
+    Link,
+    Listener,
+    Mosquitto,
+    RecorderStub,
+    certificates,
+    config_for,
+    free_port,
+    wait_for,
+)
 
 
 class Bench:
@@ -320,23 +331,6 @@ def test_a_server_that_does_not_speak_mqtt_never_ends_the_agent(bench: Bench, tm
             with peer:
                 peer.recv(4096)
                 peer.sendall(answer)
-
-
-def certificates(folder: Path) -> None:
-    """A certificate authority, and a server's and a device's certificate signed by it."""
-    folder.mkdir()
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=folder)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA", "-days", "2")
-    (folder / "san.txt").write_text("subjectAltName = IP:127.0.0.1, DNS:localhost\n")
-    for name in ("server", "device"):
-        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-                "-days", "2", "-extfile", "san.txt", "-out", f"{name}.pem")
-    openssl("req", "-x509", *key, "-keyout", "other.key", "-out", "other.pem", "-subj", "/CN=Other", "-days", "2")
 
 
 # paho leaves the socket of a failed handshake to the garbage collector, which warns.

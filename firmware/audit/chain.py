@@ -71,6 +71,14 @@ def event_of(line: bytes, chain: bytes = b"") -> Event:
     return msgspec.convert({"type": "Event", **told, "chain": chain.hex()}, Event)
 
 
+def told(row: Row) -> Event:
+    """A row as an event. One that somebody made unreadable is told as that: it must not hold up those behind it."""
+    try:
+        return msgspec.structs.replace(event_of(row.line, row.chain), seq=row.seq)
+    except (ValueError, RecursionError):
+        return Event(row.seq, f"unreadable-{row.chain.hex()[:32]}", "unreadable-line", 0.0, chain=row.chain.hex())
+
+
 def link(previous: bytes, line: bytes) -> bytes:
     """chain(n) from chain(n-1) and line n."""
     return hashlib.sha256(previous + line).digest()

@@ -23,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     harden(lock_memory=False)
     try:
         config = load(given.config)
-        if not config.mqtt.host and not config.timestamps.url:
-            raise ConfigError(f"{given.config}: mqtt.host is empty, and so is timestamps.url",
+        if not config.agent_wanted:
+            raise ConfigError(f"{given.config}: mqtt.host, timestamps.url and audit.host are empty",
                               meaning="There is nobody to speak to", todo="set one, or do not start the agent")
         agent = Agent(config)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,6 +15,7 @@ from typing import Literal
 from firmware import __version__
 from firmware.config import Config
 from firmware.errors import BrokerFault, DiskFault
+from firmware.fleet.audit_client import AuditClient
 from firmware.fleet.backoff import Backoff
 from firmware.fleet.command_desk import CommandDesk
 from firmware.fleet.delivery import Delivery
@@ -40,6 +41,7 @@ class Agent:
         self._backoff = Backoff(timing.first_retry_s, timing.most_retry_s, timing.stable_s)
         self._timestamps = (TimestampClient(config.timestamps, Path(config.paths.run_dir)) if config.timestamps.url
                             else None)
+        self._audit = AuditClient(config) if config.audit.host else None
         self._run_id = secrets.token_hex(8)
         self._stopping = threading.Event()
         self._reconnects = 0
@@ -52,6 +54,8 @@ class Agent:
         """Follow the recorder and keep a connection to the broker, if there is one, until `stop`."""
         if self._timestamps is not None:
             self._timestamps.start()
+        if self._audit is not None:
+            self._audit.start()
         try:
             if self._mqtt.host:
                 self._link.start()
@@ -63,6 +67,8 @@ class Agent:
                 self._link.close()
             if self._timestamps is not None:
                 self._timestamps.close()
+            if self._audit is not None:
+                self._audit.close()
             self._outbox.close()
 
     def _one_connection(self) -> None:

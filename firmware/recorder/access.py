@@ -40,6 +40,10 @@ class Access:
         """Somebody asked for what their role may not do."""
         self._note("denied", "", {"action": action, "origin": who})
 
+    def log_read(self, who: str) -> None:
+        """Somebody reads the audit log; once for each connection, not for each page."""
+        self._note("log-read", "", {"origin": who})
+
     def log_in(self, asked: Login, uid: int) -> tuple[Role | None, str]:
         """(role, "") or (None, why not). Waits for the hash, never for the back-off."""
         with self._lock:

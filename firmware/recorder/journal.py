@@ -69,16 +69,17 @@ class Journal:
 
     def after(self, seq: int, limit: int = 500) -> list[Event]:
         """Events numbered above `seq`, in order, at most `limit`. Raises DiskFault."""
-        return [_told(row) for row in self._rows_after(seq, limit)]
+        return [chain.told(row) for row in self.rows_after(seq, limit)]
 
     def rows(self, batch: int = 500) -> Iterator[chain.Row]:
         """All lines as they are stored, in order. Raises DiskFault."""
         seq = -(2**62)
-        while rows := self._rows_after(seq, batch):
+        while rows := self.rows_after(seq, batch):
             yield from rows
             seq = rows[-1].seq
 
-    def _rows_after(self, seq: int, limit: int) -> list[chain.Row]:
+    def rows_after(self, seq: int, limit: int) -> list[chain.Row]:
+        """The lines numbered above `seq` as they are stored, in order, at most `limit`. Raises DiskFault."""
         try:
             return [chain.Row(*row) for row in self._db.execute(
                 "SELECT seq, line, chain, signature FROM lines WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
@@ -98,14 +99,6 @@ class Journal:
             f"the journal {self._path} cannot be written or read ({error})",
             meaning="Events would be lost", todo="check the disk that holds state_dir",
         )
-
-
-def _told(row: chain.Row) -> Event:
-    """A line as an event. One that somebody made unreadable is told as that: it must not hold up those behind it."""
-    try:
-        return msgspec.structs.replace(chain.event_of(row.line, row.chain), seq=row.seq)
-    except (ValueError, RecursionError):
-        return Event(row.seq, f"unreadable-{row.chain.hex()[:32]}", "unreadable-line", 0.0, chain=row.chain.hex())
 
 
 class JournalThread:

@@ -16,7 +16,7 @@ from typing import get_args
 from firmware.config import Config
 from firmware.errors import DiskFault
 from firmware.log import get_logger
-from firmware.messages import Answer, Command, Event, Fragment, StreamInfo
+from firmware.messages import Answer, CollectorReport, Command, Event, Fragment, StreamInfo
 from firmware.recorder import conditions, controls, lights, machine, reports
 from firmware.recorder import machine_types as t
 from firmware.recorder.access import Access
@@ -83,7 +83,8 @@ class RecorderProcess:
             holds=Holds(cfg.paths.targets, Ledger.of_device(cfg.paths.state_dir), self._tell, self._clock.unix_s),
         )
         self._server = SocketServer(
-            cfg.paths.run_dir, journal, self.wake, self._access, cfg.access.group, self._timestamps
+            cfg.paths.run_dir, journal, self.wake, self._access, cfg.access.group, self._timestamps,
+            self._about_collector,
         )
         rules = t.Rules(
             sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9)
@@ -306,6 +307,9 @@ class RecorderProcess:
         if not self._journal.flush(TELL_S):
             raise DiskFault("the journal is not written", meaning="Nothing is deleted without it",
                             todo="check the disk that holds state_dir")
+
+    def _about_collector(self, report: CollectorReport) -> None:
+        self.post(t.Alerted("audit-collector", report.problem, cleared=not report.problem))
 
     def _sign(self, data: bytes) -> bytes:
         """The device's signature; b"" while the key is missing (the self-test tells that as a fault)."""

@@ -23,11 +23,15 @@ from firmware.messages import (
     Answer,
     ApproveZones,
     AskTimestamps,
+    CollectorReport,
     Command,
     FromRecorder,
     Hold,
     Login,
+    LogLine,
+    LogPage,
     MayHandOver,
+    ReadLog,
     Role,
     SetLogin,
     Subscribe,
@@ -65,6 +69,7 @@ class Client:
         self._subscribed = self._hears_events = False
         self._sent_seq = 0
         self._news = False
+        self._log: Journal | None = None
         self._closed = False
         self._sender = threading.Thread(target=self._send, name="socket-out", daemon=True)
 
@@ -109,12 +114,14 @@ class Client:
                     break
         except (ChannelClosed, DiskFault):
             pass
+        if self._log is not None:
+            self._log.close()
         with self._changed:
             self._closed = True
             self._changed.notify()
 
     def _take(self, message: ToRecorder) -> bool:
-        """Act on one message; False when this connection cannot go on. Raises DiskFault."""
+        """Act on one message; False when this connection cannot go on. Raises ChannelClosed, DiskFault."""
         if isinstance(message, Subscribe):
             self._subscribe(message.after_seq)
         elif isinstance(message, ActAsFleet):
@@ -127,6 +134,11 @@ class Client:
             self._refuse(message.id, message.verb, problem)
         elif isinstance(message, AskTimestamps | TimestampToken):
             return self._about_timestamps(message)
+        elif isinstance(message, ReadLog):
+            self._read_log(message)
+        elif isinstance(message, CollectorReport):
+            if roles.may(self._role, "report-collector"):
+                self._server.on_collector(message)
         else:
             self._answer(message.id, self._about_roles(message))
         return True
@@ -165,6 +177,21 @@ class Client:
         elif desk is not None:
             desk.take(message)
         return True
+
+
+    def _read_log(self, asked: ReadLog) -> None:
+        """A page of the audit log, sent from here: whoever reads slowly is waited for, and then dropped."""
+        problem = roles.refusal(self._role, "read-log")
+        if problem:
+            self._refuse(asked.id, "read-log", problem)
+            return
+        if self._log is None:
+            self._log = self._server.open_journal()
+            if self._server.access is not None and self._role != "fleet":
+                self._server.access.log_read(self.who)
+        rows = self._log.rows_after(asked.after_seq, asked.limit)
+        lines = [LogLine(row.seq, row.line, row.chain, row.signature) for row in rows]
+        self._channel.send(LogPage(asked.id, lines), SLOW_AFTER_S)
 
     def _refuse(self, command_id: str, action: roles.Action, problem: str) -> None:
         if self._server.access is not None:

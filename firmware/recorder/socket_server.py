@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firmware.errors import ConfigError
-from firmware.messages import Answer, Command, Event, Health, StateReport
+from firmware.messages import Answer, CollectorReport, Command, Event, Health, StateReport
 from firmware.recorder.access import Access
 from firmware.recorder.journal import Journal
 from firmware.recorder.socket_client import Client
@@ -45,12 +45,19 @@ class AnswerMemory:
 class SocketServer:
     """Listens on <run_dir>/recorder.sock. `inbox` is read by the loop; `publish*` and `answer` never wait."""
 
-    def __init__(self, run_dir: str | Path, journal: Journal, wake: Callable[[], None], access: Access | None = None,
-                 group: str = "", timestamps: TimestampDesk | None = None) -> None:
-        """Without `access` nobody can log in. Raises ConfigError when the socket cannot be made."""
+    def __init__(
+        self, run_dir: str | Path, journal: Journal, wake: Callable[[], None], access: Access | None = None,
+        group: str = "", timestamps: TimestampDesk | None = None,
+        on_collector: Callable[[CollectorReport], None] = lambda _report: None,
+    ) -> None:
+        """Without `access` nobody can log in. `on_collector` is called from other threads.
+
+        Raises ConfigError when the socket cannot be made.
+        """
         self.path = Path(run_dir) / SOCKET_NAME
         self.inbox: queue.Queue[tuple[Client, Command]] = queue.Queue(256)
         self._journal, self._wake, self.access, self.timestamps = journal, wake, access, timestamps
+        self.on_collector = on_collector
         self._clients: set[Client] = set()
         self._lock = threading.Lock()
         self._last_state: StateReport | None = None

@@ -94,11 +94,11 @@ def supervise(config_path: str, stop: threading.Event) -> int:
     cfg = load(config_path)
     recorder = Child("recorder", "firmware.recorder")
     children = [recorder]
-    if cfg.mqtt.host or cfg.timestamps.url:
+    if cfg.agent_wanted:
         children.append(Child("agent", "firmware.fleet"))
     if not cfg.mqtt.host:
         print("scrubcam: mqtt.host is empty, so nothing is sent to a fleet manager"
-              f"{'' if cfg.timestamps.url else ' and no agent is started'}.", file=sys.stderr)
+              f"{'' if cfg.agent_wanted else ' and no agent is started'}.", file=sys.stderr)
     try:
         while not stop.wait(POLL_S):
             now = time.monotonic()
