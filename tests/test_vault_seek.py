@@ -24,7 +24,7 @@ from firmware.export.sealed import export_clip, export_sealed
 from firmware.messages import FieldZone, Fragment, StreamInfo
 from firmware.vault.format import FRAME, RecordType, chain_next
 from firmware.vault.records import Bookmark, IndexMeta, Record
-from firmware.vault.seek import Opened
+from firmware.vault.seek import Opened, length_ns
 from hw.disk import OsDisk
 from hw.ports import StreamFormat
 from tests.media_helpers import HEIGHT, NS, WIDTH, decode_cleanly, encode, framehashes, probe, video_track
@@ -148,6 +148,7 @@ def test_a_part_is_what_the_whole_shows_there(
             assert shown(path, from_ns, to_ns) == expected(records, from_ns, to_ns)
         with opened(path) as recording:
             assert Opened(recording, archive()).streams() == [one for one in records if isinstance(one, StreamInfo)]
+            assert length_ns(recording) == recording.info().duration_ns
 
 
 # ---- altered files -------------------------------------------------------------------------------
@@ -248,6 +249,8 @@ def test_no_picture_no_time(tmp_path: Path) -> None:
         path = seal(str(tmp_path), [stream(), Bookmark(1, 1.0)], recording_id=f"empty-{end}", end=end)
         with opened(path) as recording, pytest.raises(DamagedRecording, match="no picture"):
             Opened(recording, archive())
+        with opened(path) as recording, pytest.raises(DamagedRecording, match="no picture"):
+            length_ns(recording)
 
 
 # ---- as an MP4 -----------------------------------------------------------------------------------

@@ -15,14 +15,14 @@ from rich.table import Table
 from firmware.cli.console import err, human_bytes, human_time, out
 from firmware.cli.talk import LoginOption, PassphraseFile, request_as
 from firmware.config import Config
-from firmware.errors import ConfigError, DiskFault, ScrubcamError
+from firmware.errors import ConfigError, DamagedRecording, DiskFault, ScrubcamError
 from firmware.export.handover import check_target, hand_over, to_hand_over
 from firmware.messages import Hold, MayHandOver
 from firmware.vault.keystore import Keystore
 from firmware.vault.ledger import Ledger
 from firmware.vault.reader import Recording
-from firmware.vault.records import StreamMeta
 from firmware.vault.retention import OnDevice, handed_over_unix_s, standing
+from firmware.vault.seek import length_ns
 from firmware.vault.survey import survey
 from firmware.vault.timestamp_store import TimestampStore
 from firmware.vault.writer import recording_path
@@ -151,12 +151,11 @@ def _day(unix_s: float, *, clock: bool = False) -> str:
 
 
 def _length(one: OnDevice) -> str:
-    """Its picture's length: frames by the frame rate, without reading all of it where the rate is fixed."""
+    """From its first picture to its last; what has no end, or no picture, has no length yet."""
     if not one.chain:
         return "-"
-    with Recording.open(recording_path(one.folder, one.recording_id)) as recording:
-        end = recording.end_record()
-        stream = next((f.public for f in recording.frames(hashed=False) if isinstance(f.public, StreamMeta)), None)
-        if end is not None and stream is not None and stream.rate_num:
-            return human_time(end.public.frames * stream.rate_den / stream.rate_num)
-        return human_time(recording.info().duration_ns / 1e9)
+    try:
+        with Recording.open(recording_path(one.folder, one.recording_id)) as recording:
+            return human_time(length_ns(recording) / 1e9)
+    except DamagedRecording:
+        return "-"

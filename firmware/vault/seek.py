@@ -30,19 +30,8 @@ class Opened:
         """Also raises KeyFault, DiskFault."""
         self._recording, self._path = recording, recording.path
         self._cipher: AESGCM = recording.cipher(private_key)
-        end = recording.end_record()
-        self._last = _proven_index(recording, end) if end else _scanned(recording)
-        ends = self._last.fragments
-        if not ends and self._last.indexes:
-            ends = _index_at(recording, self._last.indexes[-1][1]).fragments
-        begins = [pts_ns for pts_ns, _ in self._last.indexes] + [fragment[2] for fragment in self._last.fragments]
-        if not begins or not ends:
-            raise DamagedRecording(f"{self._path} holds no picture, so no time can be found in it")
-        seq, offset, last_ns, _ = ends[-1]
-        last = self._frame(seq, offset, payloads=False).public
-        if not isinstance(last, FragmentMeta):
-            raise _wrong_index(recording)
-        self.begin_ns, self.end_ns = begins[0], last_ns + max(0, last.duration_ns)
+        self._last = _last_index(recording)
+        self.begin_ns, self.end_ns = _span_ns(recording, self._last)
 
     def streams(self) -> list[StreamInfo]:
         """Every stream record: what the whole may be called depends on each of them."""
@@ -93,7 +82,7 @@ class Opened:
         return first
 
     def _stream_stored(self, seq: int, offset: int) -> StoredRecord:
-        stored = self._open(self._frame(seq, offset))
+        stored = self._open(_frame(self._recording, seq, offset))
         if not isinstance(stored.record, StreamInfo):
             raise _wrong_index(self._recording)
         return stored
@@ -103,20 +92,50 @@ class Opened:
         assert isinstance(record, StreamInfo)
         return record
 
-    def _frame(self, seq: int, offset: int, *, payloads: bool = True) -> Frame:
-        """The record that the index says is there."""
-        if offset < self._recording.start:
-            raise _wrong_index(self._recording)
-        try:
-            frame = next(self._recording.frames_from(seq, offset, payloads=payloads), None)
-        except FrameProblem as found:
-            raise refused(self._path, str(found), found.kind) from found
-        if frame is None or frame.kind not in CONTENT_TYPES:
-            raise _wrong_index(self._recording)
-        return frame
-
     def _open(self, frame: Frame) -> StoredRecord:
         return open_frame(self._path, self._cipher, frame)
+
+
+def length_ns(recording: Recording) -> int:
+    """From the first picture to the end of the last one, gaps included, by the index and without a key.
+
+    Raises DamagedRecording (also: no picture), DiskFault.
+    """
+    begin_ns, end_ns = _span_ns(recording, _last_index(recording))
+    return end_ns - begin_ns
+
+
+def _last_index(recording: Recording) -> IndexMeta:
+    end = recording.end_record()
+    return _proven_index(recording, end) if end else _scanned(recording)
+
+
+def _span_ns(recording: Recording, last: IndexMeta) -> tuple[int, int]:
+    """The first picture's time and the end of the last one's."""
+    ends = last.fragments
+    if not ends and last.indexes:
+        ends = _index_at(recording, last.indexes[-1][1]).fragments
+    begins = [pts_ns for pts_ns, _ in last.indexes] + [fragment[2] for fragment in last.fragments]
+    if not begins or not ends:
+        raise DamagedRecording(f"{recording.path} holds no picture, so no time can be found in it")
+    seq, offset, last_ns, _ = ends[-1]
+    shows = _frame(recording, seq, offset, payloads=False).public
+    if not isinstance(shows, FragmentMeta):
+        raise _wrong_index(recording)
+    return begins[0], last_ns + max(0, shows.duration_ns)
+
+
+def _frame(recording: Recording, seq: int, offset: int, *, payloads: bool = True) -> Frame:
+    """The record that the index says is there."""
+    if offset < recording.start:
+        raise _wrong_index(recording)
+    try:
+        frame = next(recording.frames_from(seq, offset, payloads=payloads), None)
+    except FrameProblem as found:
+        raise refused(recording.path, str(found), found.kind) from found
+    if frame is None or frame.kind not in CONTENT_TYPES:
+        raise _wrong_index(recording)
+    return frame
 
 
 def _proven_index(recording: Recording, end: Frame) -> IndexMeta:
