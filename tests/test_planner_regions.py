@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from firmware.pipeline.detect.merge import around, at_most
 from firmware.pipeline.detect.planner import MOST_LOOKS, MOST_REGIONS, Planner
+from firmware.pipeline.detect.tracks import Follower, follow
 from firmware.pipeline.detect.types import Detections, DetectorKind, Region
 
 MS = 1_000_000
@@ -230,3 +231,20 @@ def test_a_faint_face_seen_again_at_once_is_held_as_any_other_and_one_seen_surel
             planner.add(Detections("face", number * 200 * MS, (faint(400, score),)))
         after = planner.regions_at((len(scores) - 1) * 200 * MS + 400 * MS)
         assert bool(after) is held, scores
+
+
+found_at = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6), st.sampled_from([40.0, 60.0])), max_size=5)
+
+
+@given(st.lists(found_at, min_size=1, max_size=14), st.integers(1, 8))
+@settings(deadline=None)
+def test_a_sliding_window_is_linked_as_if_it_were_seen_for_the_first_time(shown: list[list[tuple[int, int, float]]],
+                                                                          length: int) -> None:
+    looks = [
+        (number * 200_000_000, tuple(Region("face", 20.0 * x, 30.0 * y, w, 50.0) for x, y, w in found))
+        for number, found in enumerate(shown)
+    ]
+    follower = Follower(320, 240)
+    for end in range(1, len(looks) + 1):
+        for start in {max(0, end - length), max(0, end - length + 1)}:
+            assert follower.follow(looks[start:end]) == follow(looks[start:end], 320, 240)

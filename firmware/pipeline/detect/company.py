@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from statistics import fmean
 
 from firmware.pipeline.detect.motion import Speed, centre, speed_at
 from firmware.pipeline.detect.tracks import Sighting
 
-F64 = NDArray[np.float64]
 Track = list[Sighting]
 
 NEAR = 0.15
@@ -36,13 +34,12 @@ def companions(tracks: Sequence[Track], longer_side: float, *, after: bool) -> l
         ]
         if not going:
             continue
-        places = np.array([_place(track, end_ns) for track in going])
-        speeds = np.array([_speed(track, end_ns) for track in going])
-        together = len(going) > 1 and _alike(speeds, AGREE_PER_S * longer_side)
+        places = [_place(track, end_ns) for track in going]
+        together = len(going) > 1 and _alike([_speed(track, end_ns) for track in going], AGREE_PER_S * longer_side)
         for index in indexes:
-            away = np.hypot(*(places - centre(tracks[index][-1 if after else 0].region)).T)
-            nearest = int(away.argmin())
-            if together or away[nearest] <= NEAR * longer_side:
+            here = centre(tracks[index][-1 if after else 0].region)
+            away, nearest = min((math.dist(place, here), number) for number, place in enumerate(places))
+            if together or away <= NEAR * longer_side:
                 found[index] = going[nearest]
     return found
 
@@ -53,9 +50,10 @@ def carried(companion: Track, from_ns: int, to_ns: int) -> Speed:
     return bx - ax, by - ay
 
 
-def _alike(speeds: F64, slack: float) -> bool:
-    mean = speeds.mean(axis=0)
-    return bool((np.hypot(*(speeds - mean).T) <= max(slack, AGREE * float(np.hypot(*mean)))).all())
+def _alike(speeds: list[Speed], slack: float) -> bool:
+    mean = fmean(x for x, _ in speeds), fmean(y for _, y in speeds)
+    most = max(slack, AGREE * math.hypot(*mean))
+    return all(math.dist(speed, mean) <= most for speed in speeds)
 
 
 def _speed(track: Track, pts_ns: int) -> Speed:

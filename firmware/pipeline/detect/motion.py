@@ -6,6 +6,7 @@ Where it is in doubt the region grows; it never shrinks away from what was seen.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from firmware.pipeline.detect.tracks import EDGE, Sighting
 from firmware.pipeline.detect.types import Region
@@ -36,9 +37,11 @@ def whole(track: list[Sighting], width: int, height: int) -> list[Sighting]:
     for index, sighting in enumerate(track):
         region = sighting.region
         if abs(region.angle_deg) < 10:
-            x, w = _uncut(region.x, region.w, width, edge, _full(track, index, "w", width, edge))
-            y, h = _uncut(region.y, region.h, height, edge, _full(track, index, "h", height, edge))
-            region = Region(region.kind, x, y, w, h, region.angle_deg, region.score)
+            cut_x, cut_y = _cut(region.x, region.w, width, edge), _cut(region.y, region.h, height, edge)
+            if cut_x or cut_y:
+                x, w = _uncut(region.x, region.w, cut_x, _full(track, index, "w", width, edge) if cut_x else 0.0)
+                y, h = _uncut(region.y, region.h, cut_y, _full(track, index, "h", height, edge) if cut_y else 0.0)
+                region = Region(region.kind, x, y, w, h, region.angle_deg, region.score)
         if out:
             region = like(region, out[-1].region)
         out.append(Sighting(sighting.pts_ns, region))
@@ -153,11 +156,16 @@ def _hermite(start: float, end: float, slope: float, end_slope: float, share: fl
     )
 
 
-def _uncut(low: float, length: float, limit: float, edge: float, full: float) -> tuple[float, float]:
+def _cut(low: float, length: float, limit: float, edge: float) -> Literal["", "low", "high"]:
+    """The one end that the border may hide; "" for neither, or both."""
     cut_low, cut_high = low <= edge, low + length >= limit - edge
-    if cut_low == cut_high or full <= length:
+    return "" if cut_low == cut_high else "low" if cut_low else "high"
+
+
+def _uncut(low: float, length: float, cut: str, full: float) -> tuple[float, float]:
+    if full <= length:
         return low, length
-    return (low + length - full, full) if cut_low else (low, full)
+    return (low + length - full, full) if cut == "low" else (low, full)
 
 
 def _full(track: list[Sighting], index: int, side: str, limit: float, edge: float) -> float:

@@ -24,7 +24,7 @@ from firmware.pipeline.detect.motion import (
     speed_at,
     whole,
 )
-from firmware.pipeline.detect.tracks import FASTEST, Followed, Sighting, distance, follow
+from firmware.pipeline.detect.tracks import FASTEST, Followed, Follower, Sighting, distance
 from firmware.pipeline.detect.types import Detections, DetectorKind, Region
 
 MOST_REGIONS = 64
@@ -100,6 +100,7 @@ class Planner:
         self._looks: dict[DetectorKind, list[_Look]] = {}
         self._plan = _Plan((), [], [])
         self._followed: dict[DetectorKind, tuple[tuple[int, ...], Followed]] = {}
+        self._followers: dict[DetectorKind, Follower] = {}
         self._version: dict[DetectorKind, int] = {}
 
     @property
@@ -149,7 +150,8 @@ class Planner:
             for kind, (part, window) in windows.items():
                 if kind not in self._followed or self._followed[kind][0] != part:
                     looked = [(look.pts_ns, look.regions) for look in window]
-                    self._followed[kind] = part, follow(looked, self._width, self._height)
+                    follower = self._followers.setdefault(kind, Follower(self._width, self._height))
+                    self._followed[kind] = part, follower.follow(looked)
             self._plan = self._plan_from(key)
         return self._plan
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,11 +56,45 @@ class Followed:
     bridges: list[tuple[Sighting, Sighting]]
 
 
+Pairs = tuple[dict[int, int], set[int]]
+
+
+class Follower:
+    """Links the regions of a window of looks that slides: what was worked out for the last window is not again.
+
+    How one look continues the chains before it depends on nothing but their last two sightings; while the window
+    moves by a look at either end, almost all of that stays as it was.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self._picture = width, height
+        self._known: dict[tuple[object, ...], Pairs] = {}
+
+    def follow(self, looks: Sequence[tuple[int, Sequence[Region]]]) -> Followed:
+        """As the function of the same name."""
+        used: dict[tuple[object, ...], Pairs] = {}
+
+        def pairs(chains: list[list[Sighting]], regions: Sequence[Region], pts_ns: int) -> Pairs:
+            key = (pts_ns, *regions, *(part for chain in chains for one in (len(chain) > 1, *chain[-2:])
+                                       for part in ((one.pts_ns, one.region) if isinstance(one, Sighting) else (one,))))
+            used[key] = self._known.get(key) or _pairs(chains, regions, pts_ns, self._picture)
+            return used[key]
+
+        found = _follow(looks, pairs)
+        self._known = used
+        return found
+
+
 def follow(looks: Sequence[tuple[int, Sequence[Region]]], width: int, height: int) -> Followed:
     """Link the regions of `looks`, (pts_ns, regions) in order of time, nearest first, each to one at most.
 
     A thing is looked for where it was and where its speed would have taken it.
     """
+    return _follow(looks, lambda chains, regions, pts_ns: _pairs(chains, regions, pts_ns, (width, height)))
+
+
+def _follow(looks: Sequence[tuple[int, Sequence[Region]]],
+            pairs: Callable[[list[list[Sighting]], Sequence[Region], int], Pairs]) -> Followed:
     chains: list[list[Sighting]] = []
     last_look: list[int] = []
     for number, (pts_ns, regions) in enumerate(looks):
@@ -68,7 +102,7 @@ def follow(looks: Sequence[tuple[int, Sequence[Region]]], width: int, height: in
             index for index, chain in enumerate(chains)
             if number - last_look[index] <= LINK_LOOKS and pts_ns - chain[-1].pts_ns <= LONGEST_GAP_NS
         ]
-        taken, swept = _pairs([chains[index] for index in open_], regions, pts_ns, (width, height))
+        taken, swept = pairs([chains[index] for index in open_], regions, pts_ns)
         for place, region in enumerate(regions):
             sighting = Sighting(pts_ns, region, place in swept)
             if place in taken:
@@ -93,7 +127,7 @@ def distance(a: Region, b: Region) -> float:
 
 def _pairs(
     chains: list[list[Sighting]], regions: Sequence[Region], pts_ns: int, picture: tuple[int, int]
-) -> tuple[dict[int, int], set[int]]:
+) -> Pairs:
     """Place of the region -> place of the chain that it continues; and the regions that came with most others."""
     if not chains or not regions:
         return {}, set()
