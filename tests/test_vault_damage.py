@@ -6,6 +6,8 @@ import hashlib
 import random
 import re
 import struct
+import threading
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -15,7 +17,8 @@ from firmware.errors import DamagedRecording
 from firmware.messages import Fragment
 from firmware.vault.format import FRAME, Flag, RecordType, chain_next, frame_head, signed_bytes
 from firmware.vault.keys import DeviceKey
-from firmware.vault.records import EndMeta
+from firmware.vault.read_ahead import LARGE_BYTES
+from firmware.vault.records import Bookmark, EndMeta, Record
 from firmware.vault.recover import recover
 from firmware.vault.report import VerifyReport
 from tests.vault_helpers import (
@@ -83,14 +86,32 @@ def test_a_flipped_byte_is_named_by_its_record_and_the_rest_stays_exportable(tmp
 
 
 def test_flips_in_a_large_file(tmp_path: Path) -> None:
-    records = [fragment(n, random.Random(n).randbytes(100_000)) for n in range(20)]
+    """Records that are read ahead on threads, among small ones: the first wrong one is named, no thread is left."""
+    records: list[Record] = []
+    for number in range(12):
+        records += [fragment(number, random.Random(number).randbytes(LARGE_BYTES * 2)), Bookmark(number, 1.0)]
     data = read(seal(str(tmp_path), records))
     path = str(tmp_path / "flipped.scrub")
+    places = [(f"record {number}", range(start, end)) for number, (_, start, end) in enumerate(spans(data))]
     rng = random.Random(3)
     for _ in range(25):
         changed = bytearray(data)
-        changed[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-        assert not ok(write(path, bytes(changed)))
+        first, second = sorted(rng.randrange(header_end(data), len(data)) for _ in range(2))
+        changed[first] ^= 1 << rng.randrange(8)
+        changed[second] ^= 1 << rng.randrange(8)
+        result = check(write(path, bytes(changed)))
+        assert isinstance(result, VerifyReport)
+        assert result.first_problem is not None
+        assert first in dict(places)[result.first_problem.place]
+        with opened(path) as recording:
+            before = [start for kind, start, _ in spans(data) if start < result.first_problem.offset and kind < 256]
+            opens = recording.checked_records(archive())
+            assert [stored.offset for stored in islice(opens, len(before))] == before
+            with pytest.raises(DamagedRecording, match=re.escape(f"{result.first_problem.place} at")):
+                next(opens)
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+    with opened(write(path, data)) as recording:
+        assert [stored.record for stored in recording.checked_records(archive())][1:] == records
 
 
 def test_cut_at_every_byte_nothing_whole_is_lost_and_recovery_closes_it(tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def _opened(
     progress: Callable[[int], None] | None,
 ) -> Iterator[object]:
     try:
-        for stored in recording.records(private_key, tolerant=partial):
+        opened = recording.records(private_key, tolerant=True) if partial else recording.checked_records(private_key)
+        for stored in opened:
             if progress:
                 progress(stored.offset)
             yield stored.record

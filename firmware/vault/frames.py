@@ -5,6 +5,7 @@ The only judge of frames: verify, info, export and recovery all walk with it. Wr
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import struct
@@ -27,9 +28,11 @@ from firmware.vault.format import (
     RecordType,
     signed_bytes,
 )
+from firmware.vault.read_ahead import AHEAD, Buffers, ReadAhead
 from firmware.vault.records import CONTENT_TYPES, META_TYPES
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+_SEARCHED = 1 << 20
 _NUMBER = struct.Struct(">HHQII")
 """A record's first bytes without its marker."""
 _KNOWN_FLAGS = int(Flag.ENCRYPTED | Flag.CRITICAL)
@@ -60,7 +63,10 @@ class FrameProblem(StoredProblem):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One whole record as stored. `public` is its decoded public data, None for an unknown type."""
+    """One whole record as stored. `public` is its decoded public data, None for an unknown type.
+
+    `payload` holds only until the next frame is asked for.
+    """
 
     seq: int
     kind: int
@@ -68,7 +74,7 @@ class Frame:
     offset: int
     head: bytes
     payload_bytes: int
-    payload: bytes
+    payload: bytes | memoryview
     before: bytes
     chain: bytes
     public: Any
@@ -80,22 +86,42 @@ class Frame:
 
 def walk(
     handle: int, start: int, size: int, chain: bytes, device: bytes, *, seq: int = 0, payloads: bool = False,
-    hashed: bool = True,
+    hashed: bool = True, ahead: bool = False,
 ) -> Iterator[Frame]:
     """All frames from byte `start` to the end record, or else to `size`, each one checked. Raises FrameProblem.
 
     `device` is the raw public key whose signatures count. `payloads` keeps each payload in `Frame.payload`
     (signatures are always kept). Without `hashed` neither chain nor signatures are checked, and a payload that is not
     kept is not read: for a quick look, or where the content's own tag is the proof. The first frame is number `seq`.
+
+    `ahead`: for whom wants them all; large ones are read and hashed ahead, on two threads. Each needs of the one before
+    only the chain value that stands in front of it, and that one's own check says whether it is right.
     """
-    offset = start
-    while offset < size:
-        frame = _read(handle, offset, size, chain, seq, payloads, hashed)
-        _judge(frame, device if hashed else None)
-        yield frame
-        seq, offset, chain = seq + 1, frame.end, frame.chain
-        if frame.kind == RecordType.END:
-            return  # what follows are attachments
+    buffers = Buffers()
+    queue: ReadAhead[Frame] = ReadAhead(AHEAD if ahead else 1)
+    with queue:
+        offset, number = start, seq  # of the next one to read; `chain` is that before the next one to give
+        while True:
+            while offset < size and queue.room:
+                lengths = _lengths(handle, offset)
+                payload_bytes, end = lengths[2:] if lengths else (0, size)
+                before = chain if offset == start else os.pread(handle, CHAIN_BYTES, offset - CHAIN_BYTES)
+                into = buffers.take(payload_bytes) if payloads and end <= size else None
+                read = functools.partial(_read, handle, offset, size, before, number, into, hashed)
+                queue.put(read, payload_bytes if hashed or payloads else 0)
+                offset, number = end, number + 1
+            if queue.empty:
+                return
+            frame = queue.get()
+            if frame.before != chain:
+                raise FrameProblem(frame.seq, frame.offset, "the file was changed while it was read")
+            _judge(frame, device if hashed else None)
+            chain = frame.chain
+            yield frame
+            if isinstance(frame.payload, memoryview):
+                buffers.give_back(frame.payload)
+            if frame.kind == RecordType.END:
+                return  # what follows are attachments
 
 
 def heads(handle: int, start: int, size: int) -> Iterator[tuple[int, int, int]]:
@@ -106,9 +132,8 @@ def heads(handle: int, start: int, size: int) -> Iterator[tuple[int, int, int]]:
     """
     offset, seq = start, 0
     while offset + FRAME.size <= size:
-        kind, _, stored_seq, meta_bytes, payload_bytes = _NUMBER.unpack(
-            os.pread(handle, _NUMBER.size, offset + len(MARKER)))
-        end = offset + FRAME.size + meta_bytes + payload_bytes + CHAIN_BYTES
+        lengths = _lengths(handle, offset)
+        kind, stored_seq, _, end = lengths or (0, -1, 0, 0)
         if stored_seq != seq:
             raise FrameProblem(seq, offset, "no record begins where one should")
         if end > size:
@@ -117,6 +142,15 @@ def heads(handle: int, start: int, size: int) -> Iterator[tuple[int, int, int]]:
         if kind == RecordType.END:
             return
         seq, offset = seq + 1, end
+
+
+def _lengths(handle: int, offset: int) -> tuple[int, int, int, int] | None:
+    """(type, record number, payload length, end) as a record's first bytes say; None where the file ends before."""
+    first = os.pread(handle, _NUMBER.size, offset + len(MARKER))
+    if len(first) < _NUMBER.size:
+        return None
+    kind, _, seq, meta_bytes, payload_bytes = _NUMBER.unpack(first)
+    return kind, seq, payload_bytes, offset + FRAME.size + meta_bytes + payload_bytes + CHAIN_BYTES
 
 
 def whole_frames_after(handle: int, offset: int, size: int, device: bytes) -> Iterator[Frame]:
@@ -136,14 +170,14 @@ def single_frame(handle: int, offset: int, size: int, device: bytes) -> Frame:
     """The frame at `offset`, checked with the chain value stored before it. Raises FrameProblem."""
     if offset < CHAIN_BYTES:
         raise FrameProblem(-1, offset, "no record begins where one should")
-    frame = _read(handle, offset, size, os.pread(handle, CHAIN_BYTES, offset - CHAIN_BYTES), None, False, True)
+    frame = _read(handle, offset, size, os.pread(handle, CHAIN_BYTES, offset - CHAIN_BYTES), None, None, True)
     _judge(frame, device)
     return frame
 
 
 def _find(handle: int, offset: int, size: int) -> int:
     while offset < size:
-        chunk = os.pread(handle, _CHUNK, offset)
+        chunk = os.pread(handle, _SEARCHED, offset)
         if not chunk:
             return -1
         at = chunk.find(MARKER)
@@ -154,9 +188,9 @@ def _find(handle: int, offset: int, size: int) -> int:
 
 
 def _read(
-    handle: int, offset: int, size: int, before: bytes, seq: int | None, payloads: bool, hashed: bool
+    handle: int, offset: int, size: int, before: bytes, seq: int | None, into: memoryview | None, hashed: bool
 ) -> Frame:
-    """One frame with a right chain value; `seq` None accepts any number."""
+    """One frame with a right chain value; `seq` None accepts any number. `into`: where its payload is to be kept."""
     number = -1 if seq is None else seq
     fixed = os.pread(handle, FRAME.size, offset)
     if len(fixed) < FRAME.size:
@@ -170,10 +204,12 @@ def _read(
     if end > size:
         raise FrameProblem(number, offset, f"the file ends {end - size} bytes before the record does", "torn")
     head = fixed + os.pread(handle, meta_bytes, offset + FRAME.size)
-    keep = payloads or (kind in _SIGNED_TYPES and payload_bytes <= SIGNATURE_BYTES)
     digest = hashlib.sha256(before)
     digest.update(head)
-    payload = _payload(handle, offset + len(head), payload_bytes, digest, keep, hashed)
+    payload: bytes | memoryview = b"" if into is None else into
+    if into is None and kind in _SIGNED_TYPES and payload_bytes <= SIGNATURE_BYTES:
+        payload = os.pread(handle, payload_bytes, offset + len(head))
+    _payload(handle, offset + len(head), payload_bytes, digest, into, hashed)
     chain = os.pread(handle, CHAIN_BYTES, end - CHAIN_BYTES)
     if hashed and digest.digest() != chain:
         raise FrameProblem(number, offset, "the record was altered, or does not follow the one before it")
@@ -183,23 +219,18 @@ def _read(
                  _public(kind, head, stored_seq, offset))
 
 
-def _payload(handle: int, offset: int, length: int, digest: Any, keep: bool, hashed: bool) -> bytes:
-    if keep:
-        payload = os.pread(handle, length, offset)
-        while len(payload) < length and (more := os.pread(handle, length - len(payload), offset + len(payload))):
-            payload += more
-        if hashed:
-            digest.update(payload)
-        return payload
-    buffer = memoryview(bytearray(min(length, _CHUNK)))
-    left = length if hashed else 0
-    while left:
-        count = os.preadv(handle, [buffer[: min(left, _CHUNK)]], offset)
+def _payload(handle: int, offset: int, length: int, digest: Any, into: memoryview | None, hashed: bool) -> None:
+    """Hash a payload and keep it in `into`. What a file that shrinks meanwhile does not give fits no digest, no tag."""
+    buffer = into if into is not None else memoryview(bytearray(min(length, _CHUNK)))
+    done = 0 if hashed or into is not None else length
+    while done < length:
+        piece = buffer[done if into is not None else 0 :][: min(_CHUNK, length - done)]
+        count = os.preadv(handle, [piece], offset + done)
         if not count:
-            break  # the file shrank while being read: the digest will not fit
-        digest.update(buffer[:count])
-        left, offset = left - count, offset + count
-    return b""
+            break
+        if hashed:
+            digest.update(piece[:count])
+        done += count
 
 
 def _public(kind: int, head: bytes, seq: int, offset: int) -> Any:
@@ -224,7 +255,8 @@ def _judge(frame: Frame, device: bytes | None) -> None:
     elif frame.kind in _SIGNED_TYPES:
         if encrypted or frame.payload_bytes != SIGNATURE_BYTES:
             raise FrameProblem(frame.seq, frame.offset, "the signature record has a wrong form")
-        if device is not None and not signature_holds(device, frame.payload, signed_bytes(frame.before, frame.head)):
+        signed = signed_bytes(frame.before, frame.head)
+        if device is not None and not signature_holds(device, bytes(frame.payload), signed):
             raise FrameProblem(frame.seq, frame.offset, "the signature is not this device's over these records")
     elif frame.kind == RecordType.INDEX:
         if encrypted or frame.payload_bytes:

@@ -101,7 +101,7 @@ class Recording:
         """The stored frames in order, each checked. Raises FrameProblem at the first bad one, DiskFault."""
         try:
             yield from walk(self._handle, self.start, self.size_bytes, self.chain_start, self.device_public,
-                            payloads=payloads, hashed=hashed)
+                            payloads=payloads, hashed=hashed, ahead=True)
         except OSError as error:
             raise disk_fault(error, self.path, "reading") from error
 
@@ -192,21 +192,25 @@ class Recording:
         `progress(done_bytes, total_bytes)` is called along the way. `trusted` holds device fingerprints.
         """
         judged = Verification(self.header, self.device_fingerprint, self.size_bytes, self.start)
+        for part in self._judge(judged, payloads=False):
+            if progress:
+                progress(part.end, self.size_bytes)
+        return judged.report(trusted)
+
+    def _judge(self, judged: Verification, *, payloads: bool) -> Iterator[Frame | Attachment]:
+        """Tell `judged` of every frame and attachment, up to the first problem, and pass each on."""
         try:
-            for frame in self.frames():
+            for frame in self.frames(payloads=payloads):
                 judged.frame(frame)
-                if progress:
-                    progress(frame.end, self.size_bytes)
+                yield frame
             for attachment in self.attachments(judged.where) if judged.info.end else ():
                 judged.attachment(attachment)
-                if progress:
-                    progress(attachment.end, self.size_bytes)
+                yield attachment
         except FrameProblem as found:
             after = sum(1 for _ in self.frames_after(found.offset))
             judged.stop(found, after, self._attachments_begin() < self.size_bytes)
         except StoredProblem as found:
             judged.stop(found, 0, True)
-        return judged.report(trusted)
 
     def key_envelope(self) -> bytes:
         """The wrapped keys that open this recording: in the keystore, or attached to it. Raises KeyFault, DiskFault."""
@@ -245,6 +249,21 @@ class Recording:
                 assert report.first_problem is not None
                 raise refused(self.path, report.first_problem.text, report.state)
         return self._decrypted(cipher, hashed=tolerant)
+
+    def checked_records(self, private_key: PrivateKey) -> Iterator[StoredRecord]:
+        """As `records`, in one pass: damage raises DamagedRecording when it is come to, after the records before it.
+
+        For who keeps nothing of a damaged file, and does not want to read it twice.
+        """
+        cipher = self.cipher(private_key)
+        judged = Verification(self.header, self.device_fingerprint, self.size_bytes, self.start)
+        for part in self._judge(judged, payloads=True):
+            if isinstance(part, Frame) and part.kind in CONTENT_TYPES:
+                yield open_frame(self.path, cipher, part)
+        report = judged.report(None)
+        if not report.intact:
+            assert report.first_problem is not None
+            raise refused(self.path, report.first_problem.text, report.state)
 
     def fragments(self, private_key: PrivateKey, *, tolerant: bool = False) -> Iterator[Fragment]:
         """The fragments alone; as `records`."""
