@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 import pytest
 
@@ -11,6 +12,16 @@ from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
 
 RUNS = 600
+FOUND = {
+    # One wrong byte raised UnicodeDecodeError: the recorder did not start, and a connection hung.
+    "zone-approval": b'{"sha256":"a\xf0","by":"kim","unix_s":1.5,"signature":""}',
+    "logins": b'{"roo\xcb":{"role":"administrator","n":16,"salt":"","hash":""}}',
+    # A value that is not known, nested deeply, raised RecursionError.
+    "ledger": b'{"reason":' + b"[" * 3000,
+    "timestamp-files": b'{"reason":' + b"[" * 3000,
+    "sealed-forged": struct.pack(">H", 3010) + b'{"later": ' + b"[" * 3000,
+}
+"""Input that once broke a parser."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -24,6 +35,11 @@ def test_no_input_breaks_a_parser(name: str) -> None:
             target(data)
         except Exception as error:
             raise AssertionError(f"{name}, run {number}: {type(error).__name__} {error} for {data!r:.2000}") from error
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_broke_a_parser_once_does_not_again(name: str) -> None:
+    TARGETS[name](FOUND[name])
 
 
 @pytest.mark.parametrize("name", TARGETS)

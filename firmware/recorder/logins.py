@@ -15,11 +15,14 @@ from msgspec import Struct
 
 from firmware.durable import write_durably
 from firmware.errors import DiskFault
+from firmware.json_data import decode_json
 from firmware.messages import LoginRole
 
 FILE_NAME = "logins.json"
 COST_N = 2**15
 """With r = 8 and p = 3: 32 MiB and about a quarter of a second for each guess (OWASP Password Storage, scrypt)."""
+MOST_COST_N = 2**17
+"""A damaged file must not ask for more memory than the device has."""
 MIN_PASSPHRASE = 15
 FREE_TRIES = 3
 MOST_WAIT_S = 60.0
@@ -31,6 +34,10 @@ class _Login(Struct, frozen=True, forbid_unknown_fields=True):
     n: int
     salt: bytes
     hash: bytes
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.n <= MOST_COST_N or self.n & (self.n - 1):
+            raise ValueError(f"a login's scrypt cost is {self.n}, no power of two up to {MOST_COST_N}")
 
 
 class Logins:
@@ -77,10 +84,10 @@ class Logins:
     def _read(self) -> dict[str, _Login]:
         try:
             with open(self._path, "rb") as file:
-                return msgspec.json.decode(file.read(), type=dict[str, _Login])
+                return decode_json(file.read(), dict[str, _Login])
         except FileNotFoundError:
             return {}
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError) as error:
             raise DiskFault(f"the logins {self._path} cannot be read ({error})", meaning="Nobody can log in",
                             todo="restore the file, or delete it and begin with a new administrator") from error
 

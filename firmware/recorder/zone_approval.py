@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from firmware.config import Zones
 from firmware.durable import write_durably
+from firmware.json_data import decode_json
 from firmware.vault.device_key import DeviceKey, signature_holds
 
 FILE_NAME = "zones-approved.json"
@@ -43,8 +44,8 @@ def load(state_dir: str) -> Approval | None:
     """The approval in the state folder; None when there is none that can be read: then nothing is approved."""
     try:
         with open(os.path.join(state_dir, FILE_NAME), "rb") as file:
-            return msgspec.json.decode(file.read(), type=Approval)
-    except (OSError, msgspec.DecodeError):
+            return decode_json(file.read(), Approval)
+    except (OSError, ValueError):
         return None
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from firmware.errors import DamagedRecording, UnsupportedRecording
+from firmware.json_data import decode_json
 from firmware.messages import Consent
 
 MAGIC = b"\x89SCRUB\r\n"
@@ -194,8 +195,8 @@ def header_length(preamble: bytes) -> int:
 def parse_header(body: bytes) -> StoredHeader:
     """The header from its JSON. Raises DamagedRecording."""
     try:
-        return msgspec.json.decode(body, type=StoredHeader)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_json(body, StoredHeader)
+    except ValueError as error:
         raise DamagedRecording(f"the recording's header cannot be read ({error})") from error
 
 

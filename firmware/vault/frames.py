@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
-
+from firmware.json_data import decode_json
 from firmware.vault.device_key import signature_holds
 from firmware.vault.format import (
     CHAIN_BYTES,
@@ -29,7 +28,7 @@ from firmware.vault.format import (
     signed_bytes,
 )
 from firmware.vault.read_ahead import AHEAD, Buffers, ReadAhead
-from firmware.vault.records import CONTENT_TYPES, META_TYPES
+from firmware.vault.records import CONTENT_TYPES, END_STATES, META_TYPES
 
 _CHUNK = 1 << 18
 _SEARCHED = 1 << 20
@@ -238,8 +237,8 @@ def _public(kind: int, head: bytes, seq: int, offset: int) -> Any:
     if model is None:
         return None
     try:
-        return msgspec.json.decode(head[FRAME.size :], type=model)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_json(head[FRAME.size :], model)
+    except ValueError as error:
         raise FrameProblem(seq, offset, f"the record's public data cannot be read ({error})") from error
 
 
@@ -258,6 +257,9 @@ def _judge(frame: Frame, device: bytes | None) -> None:
         signed = signed_bytes(frame.before, frame.head)
         if device is not None and not signature_holds(device, bytes(frame.payload), signed):
             raise FrameProblem(frame.seq, frame.offset, "the signature is not this device's over these records")
+        if frame.kind == RecordType.END and frame.public.state not in END_STATES:
+            raise FrameProblem(frame.seq, frame.offset, "it ended in a way that this software does not know",
+                               "unsupported")
     elif frame.kind == RecordType.INDEX:
         if encrypted or frame.payload_bytes:
             raise FrameProblem(frame.seq, frame.offset, "the index record has a wrong form")

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from firmware.durable import make_folder, remove_durably, write_durably
 from firmware.errors import DiskFault
+from firmware.json_data import decode_json
 from firmware.vault.format import is_recording_id
 from hw.disk import disk_fault
 
@@ -127,12 +128,12 @@ class Ledger:
         path = self._path(recording_id, suffix)
         try:
             with open(path, "rb") as file:
-                return msgspec.json.decode(file.read(), type=model)
+                return decode_json(file.read(), model)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise disk_fault(error, path, "reading") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise DiskFault(f"{path} is damaged ({error})", meaning="The recording it speaks of is not deleted",
                             todo="look at the recording, hand it over again, then remove this file") from error
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from firmware.errors import DamagedRecording, KeyFault, UnsupportedRecording
+from firmware.json_data import decode_json
 from firmware.vault.format import KeyEnvelope, RecordType, StoredHeader, nonce, wrap_info
 from firmware.vault.frames import Frame, FrameProblem
 from firmware.vault.keys import PrivateKey
@@ -30,8 +30,8 @@ class StoredRecord:
 def content_key(header: StoredHeader, envelope: bytes, private_key: PrivateKey) -> bytes:
     """The 32 bytes that open this recording's records. Raises KeyFault when the key is not among the envelope's."""
     try:
-        wrapped = msgspec.json.decode(envelope, type=KeyEnvelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        wrapped = decode_json(envelope, KeyEnvelope)
+    except ValueError as error:
         raise KeyFault(f"the key envelope of {header.recording_id} cannot be read ({error})") from error
     return private_key.unwrap(wrapped.recipients, wrap_info(header.recording_id, header.device.public_key))
 

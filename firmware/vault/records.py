@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from firmware.errors import DamagedRecording
+from firmware.json_data import decode_json
 from firmware.messages import Consent, FieldZone, Fragment, StreamInfo, Verdict
 from firmware.vault.format import LENGTH, RecordType
 
@@ -104,6 +105,9 @@ class SignatureMeta(msgspec.Struct, frozen=True):
 
     durable_bytes: int
     unix_s: float
+
+
+END_STATES = ("sealed", "interrupted")
 
 
 class EndMeta(msgspec.Struct, frozen=True):
@@ -219,17 +223,17 @@ def decode(kind: int, plaintext: bytes) -> Record:
         if len(body) != length:
             raise ValueError("private data is longer than its record")
         if kind == RecordType.FRAGMENT:
-            fragment = msgspec.json.decode(body, type=_FragmentBody)
+            fragment = decode_json(body, _FragmentBody)
             return Fragment(fragment.seq, fragment.pts_ns, fragment.duration_ns, fragment.keyframe,
                             plaintext[LENGTH.size + length :], fragment.verdicts)
         if kind == RecordType.STREAM:
-            stream = msgspec.json.decode(body, type=_StreamBody)
+            stream = decode_json(body, _StreamBody)
             return msgspec.convert({**msgspec.structs.asdict(stream), "type": "StreamInfo",
                                     "init_segment": plaintext[LENGTH.size + length :]}, StreamInfo)
         if kind == RecordType.CONSENT:
-            consent = msgspec.json.decode(body, type=_ConsentBody)
+            consent = decode_json(body, _ConsentBody)
             return msgspec.convert(msgspec.structs.asdict(consent), Consent)
-        record: Record = msgspec.json.decode(body, type=_PLAIN[kind])
+        record: Record = decode_json(body, _PLAIN[kind])
         return record
     except (ValueError, KeyError, msgspec.MsgspecError, struct.error) as error:
         raise DamagedRecording(f"a record of type {kind} opens but does not hold what it should ({error})") from error

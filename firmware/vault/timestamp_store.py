@@ -13,6 +13,7 @@ import msgspec
 
 from firmware.durable import make_folder, remove_durably, write_durably
 from firmware.errors import TimestampFault
+from firmware.json_data import decode_json
 from firmware.log import get_logger
 from firmware.messages import StampedAt, TimestampWanted
 from firmware.vault.attachments import Timestamp
@@ -121,10 +122,10 @@ def _read(path: str, kind: type[T]) -> T | None:
     """What a file of ours holds; None when it is not there (any more), or is not whole."""
     try:
         with open(path, "rb") as file:
-            return msgspec.json.decode(file.read(_MAX_BYTES), type=kind)
+            return decode_json(file.read(_MAX_BYTES), kind)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         log.error("timestamp-file-damaged", path=path, error=str(error))
         return None
     except OSError as error:

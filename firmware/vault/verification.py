@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-import msgspec
-
 from firmware.errors import TimestampFault
+from firmware.json_data import decode_json
 from firmware.vault.attachments import Attachment, AttachmentProblem, AttachmentType, Timestamp
 from firmware.vault.format import RecordType, StoredHeader
 from firmware.vault.frames import Frame, FrameProblem, StoredProblem
@@ -91,8 +90,8 @@ class Verification:
 
     def _timestamp(self, attachment: Attachment) -> None:
         try:
-            timestamp = msgspec.json.decode(attachment.payload, type=Timestamp)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            timestamp = decode_json(attachment.payload, Timestamp)
+        except ValueError as error:
             raise AttachmentProblem(attachment.number, attachment.offset,
                                     f"the timestamp cannot be read ({error})") from error
         if self.covered.get(timestamp.at, (-1, b""))[0] != timestamp.record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 import subprocess
 import sys
@@ -82,7 +83,10 @@ def read_log(log: str) -> tuple[int, int, int, str]:
 def _fuzz(name: str, corpus: str, executions: int) -> None:
     """Never returns. The parsers are imported anew under atheris, which then sees which branches an input takes."""
     import atheris
+    import structlog
 
+    # A file that is damaged is told in the log, and here every file is damaged.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     for module in [module for module in sys.modules if module.split(".")[0] in ("firmware", "hw", "tests", "tomllib")]:
         if module != "tests.fuzz.__main__":
             del sys.modules[module]

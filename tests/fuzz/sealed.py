@@ -26,11 +26,13 @@ from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from firmware.vault.records import EndMeta, encode
 from firmware.vault.recover import recover
+from firmware.vault.seek import Opened
 from firmware.vault.writer import RecordingWriter
 from hw.disk import OsDisk
 from tests.vault_helpers import header, some_records
 
 FOLDER = Path("/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir())  # memory: a disk would be the limit
+GOLDEN = Path(__file__).parents[1] / "golden"
 DEVICE = DeviceKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 ARCHIVE = PrivateKey(bytes(31) + b"\1", "P256")
 CONTENT_KEY = bytes(32)
@@ -61,6 +63,23 @@ def read_all(data: bytes) -> None:
     finally:
         path.unlink()
         film.unlink(missing_ok=True)
+
+
+def find_time(data: bytes) -> None:
+    """The part of a recording between two times, found by its index: what comes out was in it."""
+    path = FOLDER / f"scrubcam-fuzz-{os.getpid()}.scrub"
+    path.write_bytes(data)
+    try:
+        with Recording.open(str(path)) as recording:
+            opened = Opened(recording, ARCHIVE)
+            middle_ns = (opened.begin_ns + opened.end_ns) // 2
+            opened.streams()
+            for stored in opened.between(middle_ns, middle_ns + 1):
+                assert stored.offset < recording.size_bytes
+    except ScrubcamError as error:
+        told_well(error)
+    finally:
+        path.unlink()
 
 
 def recover_it(data: bytes) -> None:
@@ -153,6 +172,7 @@ def file_seeds() -> list[bytes]:
             found.append(Path(path).read_bytes())
         copy = found[0] + pack(AttachmentType.KEY_ENVELOPE, store.get("sealed"))
         return [*found, copy, copy + pack(AttachmentType.TIMESTAMP, b'{"at":"end","record":9,"token":"AAAA"}'),
+                (GOLDEN / "timestamped.scrub").read_bytes(),
                 copy + pack(77, b"of a kind to come")]
 
 

@@ -15,8 +15,11 @@ from firmware.fleet.topics import FleetCommand, encode
 from firmware.media.fmp4 import fragment, init_segment
 from firmware.media.tracks import Sample, SoundTrack, VideoTrack
 from firmware.messages import (
+    ActAsFleet,
     Alert,
     Answer,
+    ApproveZones,
+    AskTimestamps,
     Command,
     Configure,
     Consent,
@@ -25,17 +28,24 @@ from firmware.messages import (
     Finished,
     Fragment,
     Health,
+    Hold,
+    Login,
     Pause,
     Progress,
+    SetLogin,
     StateReport,
     Stop,
     StreamInfo,
     Subscribe,
+    TimestampsWaiting,
+    TimestampToken,
+    TimestampWanted,
     Verdict,
 )
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.keys import PrivateKey
-from tests.fuzz import sealed
+from firmware.vault.ledger import HandOver, Mark
+from tests.fuzz import sealed, state_files
 
 CONSENT = Consent(state="given", video=True, audio=True, by="Dr. N.", evidence="form 7", purpose="teaching of suturing",
                   purpose_class="education")
@@ -59,13 +69,19 @@ def _messages(*messages: msgspec.Struct) -> bytes:
 
 def _to_recorder() -> list[bytes]:
     asked = Command("1", "consent", "mqtt", "note", CONSENT)
-    return [_messages(Subscribe(7), Command("2", "start"), asked), _messages(asked)]
+    return [
+        _messages(Subscribe(7), Command("2", "start"), asked), _messages(asked),
+        _messages(ActAsFleet(), AskTimestamps(), TimestampToken("abc", "end", b"token")),
+        _messages(Login("3", "kim", "correct horse"), SetLogin("4", "kim", "biomed", "correct horse battery"),
+                  ApproveZones("5", "0" * 64), Hold("6", "abc", "inquiry")),
+    ]
 
 
 def _from_recorder() -> list[bytes]:
     event = Event(3, "id", "alert", 1.5, "abc", {"code": "x", "bytes": 3, "share": 0.5, "on": True})
     return [_messages(Answer("1", True, "READY"), StateReport("RECORDING", 1.0, "abc"), event,
-                      Health(1.0, "READY", 0, 1, 2.0, 3, 4, 5, 6, 7.0, 8, 9))]
+                      Health(1.0, "READY", 0, 1, 2.0, 3, 4, 5, 6, 7.0, 8, 9)),
+            _messages(TimestampsWaiting([TimestampWanted("abc", "end", 9, bytes(32))]))]
 
 
 def _to_pipeline() -> list[bytes]:
@@ -97,6 +113,11 @@ def _trust_list() -> list[bytes]:
     return [f"# trusted\n{device.fingerprint} room 1\n".encode() + device.public_pem()]
 
 
+def _ledger() -> list[bytes]:
+    handover = HandOver("usb", "00" * 32, 9, 1.5, True, "/media/usb/a.scrub", "kim")
+    return [msgspec.json.encode(handover), msgspec.json.encode(Mark("inquiry", 1.5))]
+
+
 _DETECTIONS = b'{"kind": "face", "pts_ns": 5, "regions": [[1, 2, 3, 4, 0.0, 0.9]]}\n' * 2
 _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "config": lambda: [path.read_bytes() for path in sorted(DEPLOY.glob("*.toml"))],
@@ -116,5 +137,17 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "sealed-forged": sealed.forged_seeds,
     "recover": sealed.file_seeds,
     "recover-forged": sealed.forged_seeds,
+    "seek": sealed.file_seeds,
+    "seek-forged": sealed.forged_seeds,
+    "survey": sealed.file_seeds,
+    "survey-forged": sealed.forged_seeds,
+    "timestamp-answer": state_files.answer_seeds,
+    "timestamp-token": lambda: [state_files.stamped()[1].token],
+    "timestamp-files": state_files.timestamp_file_seeds,
+    "ledger": _ledger,
+    "logins": state_files.login_seeds,
+    "zone-approval": state_files.approval_seeds,
+    "audit-export": state_files.audit_seeds,
+    "audit-message": state_files.line_seeds,
     "init-segment": lambda: [init_segment(VIDEO), init_segment(VIDEO, SOUND)],
 }

@@ -354,6 +354,8 @@ def _forged(make: Maker) -> list[Vector]:
     make.write("wrong-key", ["stranger"])
     make.write("unknown-critical", ["browser"], unknown=int(Flag.CRITICAL), end=False)
     critical = make.path("unknown-critical").read_bytes()
+    folded = data[: found[-1].start] + data[found[-1].start :].replace(b'"state":"sealed"', b'"state":"folded"')
+    folded = rebuilt(folded, -1, b"", signer=make.device)
     return [
         Vector("wrong-key", "wrong key: sealed to somebody else", make.copy("wrong-key"), "sealed", opens=("stranger",),
                closed_to=("browser",)),
@@ -365,6 +367,8 @@ def _forged(make: Maker) -> list[Vector]:
         Vector("content-forged", "forged by the device's key, without the content key: only opening tells",
                rebuilt(data, picture, payload, signer=make.device), "sealed", opens=(), closed_to=("browser",),
                open_place=f"record {picture}"),
+        Vector("unknown-end", "an end in a state that only a newer reader knows", folded, "unsupported",
+               f"record {len(found) - 1}", opens=(), closed_to=("browser",)),
         Vector("unknown-critical", "a record of an unknown type that must not be skipped", critical, "unsupported",
                f"record {[each.kind for each in spans(critical)].index(999)}", opens=(), closed_to=("browser",)),
     ]
