@@ -48,8 +48,9 @@ def audit_message(event: Event, device: str) -> bytes:
 
 
 def outcome_of(event: Event) -> Outcome:
-    """EventOutcomeIndicator: the table's; a line that names a problem is never a success."""
-    return meaning_of(event.kind).outcome or (4 if event.fields.get("problem") else 0)
+    """EventOutcomeIndicator: the table's; a line that names a problem, or says that it was refused, is no success."""
+    failed = bool(event.fields.get("problem")) or event.fields.get("ok") is False
+    return meaning_of(event.kind).outcome or (4 if failed else 0)
 
 
 def when(unix_s: float) -> str:

@@ -74,6 +74,8 @@ MEANINGS: dict[str, Meaning] = {
     "alert": Meaning(ACTIVITY, "E", outcome=4),
     "alert-cleared": Meaning(ACTIVITY, "E"),
     "clock": Meaning(ACTIVITY, "E"),
+    "asked": Meaning(ACTIVITY, "E"),
+    "pressed": Meaning(ACTIVITY, "E"),
     "login": Meaning(AUTHENTICATION, "E", LOGIN),
     "login-failed": Meaning(AUTHENTICATION, "E", LOGIN, 4),
     "login-changed": Meaning(SECURITY, "E", USER_SECURITY),

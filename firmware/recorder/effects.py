@@ -162,6 +162,10 @@ class Effects:
             Keystore.of_device(cfg.paths.state_dir), floor_bytes=floor_bytes, clock=clock, report=self._post,
             first=first, signed=self._signed,
         )
+        self._note("key-used", recording_id, {
+            "device": device.fingerprint,
+            "recipients": ", ".join(f"{one.role} {one.key.key_id}" for one in self._chores.keys.recipients),
+        })
         for stream in [item for item in first if isinstance(item, StreamInfo)][-1:]:
             self._note_field_zones(recording_id, stream)
 

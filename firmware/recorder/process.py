@@ -10,17 +10,20 @@ import queue
 import select
 import signal
 import socket
+import threading
 from dataclasses import dataclass
 from typing import get_args
 
+from firmware import __version__
 from firmware.config import Config
 from firmware.errors import DiskFault
 from firmware.log import get_logger
 from firmware.messages import Answer, CollectorReport, Command, Event, Fragment, StreamInfo
-from firmware.recorder import conditions, controls, lights, machine, reports
+from firmware.recorder import conditions, controls, lights, machine, reports, start_notes
 from firmware.recorder import machine_types as t
 from firmware.recorder.access import Access
 from firmware.recorder.chores import Chores
+from firmware.recorder.clock_notes import ClockNotes
 from firmware.recorder.disk_watch import DiskWatch
 from firmware.recorder.effects import Effects
 from firmware.recorder.holds import Holds
@@ -95,6 +98,7 @@ class RecorderProcess:
         )
         self._disks = DiskWatch(cfg, self._chores, self._effects)
         self._loss = LossWatch()
+        self._clock_notes = ClockNotes(self._clock, self._note)
         self._tidy = Tidy(cfg, self._clock, self._tell, self._chores.close_left_open, self.post)
         self._timing = controls.Timing(
             settle_ns=round(cfg.controls.debounce_s * 1e9), hold_ns=round(cfg.controls.hold_stop_s * 1e9),
@@ -137,6 +141,7 @@ class RecorderProcess:
         """Until shut down. Everything that waits has a deadline in the machine."""
         self._watchdog.ready()
         self._feed(t.BootDone())
+        threading.Thread(target=self._note_changes, name="start-notes", daemon=True).start()
         try:
             while not self._effects.exit_asked:
                 self._turn()
@@ -160,6 +165,7 @@ class RecorderProcess:
             for event in self._disks.look(now, self._state.alerts):
                 self._feed(event)
             self._look_at_loss(now)
+            self._clock_notes.look(self._state.recording_id)
             self._look_at_conditions()
             self._feed(t.Tick())
             self._tidy.tick(now, self._state.name == "READY", self._disks.missing_bytes())
@@ -228,6 +234,7 @@ class RecorderProcess:
             elif (gesture.line, gesture.kind) in GESTURES:
                 self._look_at_conditions()
                 self._feed(t.Pressed(GESTURES[gesture.line, gesture.kind], new_recording_id()))
+                self._note("pressed", self._state.recording_id, {"origin": gesture.line, "how": gesture.kind})
 
     def _read_commands(self) -> None:
         while True:
@@ -244,6 +251,9 @@ class RecorderProcess:
         self._look_at_conditions()
         self._feed(t.Asked(command, new_recording_id()))
         reply = self._effects.take_reply()
+        if command.verb != "status":
+            told: dict[str, t.Scalar] = {"verb": command.verb, "origin": command.origin, "ok": reply.ok}
+            self._note("asked", self._state.recording_id, told if reply.ok else told | {"reason": reply.reason})
         answer = Answer(command.id, reply.ok, self._state.name, reply.reason)
         self._answers.keep(answer)
         return answer
@@ -293,6 +303,8 @@ class RecorderProcess:
         self._server.close()
         for light in get_args(LightName):
             self._parts.board.lights.show(light, "off")
+        for end in (self._wake_out, self._wake_in):
+            end.close()
 
     # ---- journal ---------------------------------------------------------------------------------
 
@@ -307,6 +319,12 @@ class RecorderProcess:
         if not self._journal.flush(TELL_S):
             raise DiskFault("the journal is not written", meaning="Nothing is deleted without it",
                             todo="check the disk that holds state_dir")
+
+    def _note_changes(self) -> None:
+        try:
+            start_notes.note_changes(self._cfg.paths.state_dir, self._cfg, f"scrubcam {__version__}", self._tell)
+        except DiskFault as fault:
+            log.error("changes-not-noted", error=str(fault), meaning="the next start notes them")
 
     def _about_collector(self, report: CollectorReport) -> None:
         self.post(t.Alerted("audit-collector", report.problem, cleared=not report.problem))

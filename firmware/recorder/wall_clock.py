@@ -1,8 +1,9 @@
-"""What this machine's wall clock is worth now: read from the kernel, for a recording's header."""
+"""What this machine's wall clock is worth now: read from the kernel, for a recording's header and the audit log."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 
 from firmware.vault.format import ClockInfo
@@ -11,19 +12,29 @@ _STA_UNSYNC = 0x0040
 _TIMEX_BYTES = 256  # struct timex is 208 bytes on 64-bit Linux; `modes` 0 at its begin asks only
 _STATUS_AT = 40
 _HCTOSYS = "/sys/class/rtc/rtc0/hctosys"
+_TIMESYNC = "/run/systemd/timesync/synchronized"
 
 
 def wall_clock() -> ClockInfo:
-    """Source, whether the kernel calls it synchronised (adjtimex, man 2 adjtimex), and the local offset from UTC."""
+    """Source, whether the clock is synchronised, and the local offset from UTC.
+
+    The kernel knows whether (adjtimex, man 2 adjtimex). Where it may not be asked, as in the unit's sandbox
+    (ProtectClock), systemd-timesyncd's word counts; without either the source is unknown.
+    """
     synchronised = _synchronised()
-    source = "ntp" if synchronised else "rtc" if _set_from_rtc() else "unknown"
+    if synchronised is None:
+        synchronised = os.path.exists(_TIMESYNC)
+        source = "ntp" if synchronised else "unknown"
+    else:
+        source = "ntp" if synchronised else "rtc" if _set_from_rtc() else "unknown"
     return ClockInfo(source, synchronised, time.localtime().tm_gmtoff)
 
 
-def _synchronised() -> bool:
+def _synchronised() -> bool | None:
+    """The kernel's word; None where it gives none."""
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)
     if ctypes.CDLL(None, use_errno=True).adjtimex(timex) < 0:
-        return False
+        return None
     return not ctypes.c_int.from_buffer(timex, _STATUS_AT).value & _STA_UNSYNC
 
 
