@@ -86,16 +86,17 @@ def new_file(
         raise
 
 
-def remove_leftovers(folder: str) -> int:
+def remove_leftovers(folder: str, of: str = "") -> int:
     """Delete what a crash left of files that never got their name; returns how many. Raises DiskFault.
 
     One that a running process still writes is locked, and stays. For a start: a half copy may be as large as a whole.
+    With `of`, only what is left of a file of that name: for a folder that others write to.
     """
     removed = 0
     try:
         for name in sorted(os.listdir(folder)):
             path = os.path.join(folder, name)
-            if _TEMPORARY.fullmatch(name) and not _in_use(path):
+            if _TEMPORARY.fullmatch(name) and name.startswith(f".{of}." if of else ".") and not _in_use(path):
                 _files.unlink(path)
                 removed += 1
         if removed:

@@ -96,6 +96,7 @@ def test_a_hand_over_is_written_down_only_when_the_copy_is_on_the_target(tmp_pat
             hand_all_over(disk, folder)  # what was cut short is done again; a copy without its line counts
         (one,) = survey([str(folder / "rec")], Ledger(str(folder / "ledger")))
         assert len(one.handovers) == 1
+        assert [path.name for path in (folder / "usb").iterdir()] == ["first.scrub"], "a part of a copy stays"
         copies_hold(folder)
 
     crash_everywhere("hand over", tmp_path, hand_all_over, check, start=device_with_recordings(tmp_path, IDS[:1]))

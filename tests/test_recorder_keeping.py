@@ -13,7 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from firmware.config import Config, Paths, Retention
-from firmware.export.handover import hand_over, to_hand_over
+from firmware.errors import Refused
+from firmware.export.handover import HandedOver, hand_over, to_hand_over
 from firmware.recorder import machine_types as t
 from firmware.recorder.tidy import Tidy
 from firmware.vault.keystore import Keystore
@@ -190,6 +191,33 @@ def test_a_fault_at_one_recording_holds_up_no_other(tmp_path: Path) -> None:
     assert isinstance(report, t.Alerted)
     assert not report.cleared
     assert [path.name for path in (tmp_path / "rec").iterdir()] == ["first.scrub"]
+
+
+def hand_over_all(root: Path, target: Path) -> HandedOver:
+    ledger = Ledger(str(root / "ledger"))
+    found = survey([str(root / "rec")], ledger)
+    return hand_over(found, Keystore(str(root / "rec" / "keystore")), ledger, str(target), "usb", lambda: 1.0,
+                     lambda *_: None, lambda _id: ())
+
+
+def test_what_a_killed_hand_over_left_goes_and_what_another_device_writes_stays(tmp_path: Path) -> None:
+    seal(str(tmp_path / "rec"), some_records(2), recording_id="first")
+    usb = tmp_path / "usb"
+    usb.mkdir()
+    left, others = usb / ".first.scrub.0123456789ab.tmp", usb / ".second.scrub.0123456789ab.tmp"
+    for path in (left, others):
+        path.write_bytes(b"a part")
+    assert hand_over_all(tmp_path, usb).done == ["first"]
+    assert sorted(path.name for path in usb.iterdir()) == [others.name, "first.scrub"]
+
+
+def test_one_hand_over_at_a_time(tmp_path: Path) -> None:
+    seal(str(tmp_path / "rec"), some_records(2), recording_id="first")
+    (tmp_path / "usb").mkdir()
+    with Ledger(str(tmp_path / "ledger")).handing_over(), pytest.raises(Refused, match="under way"):
+        hand_over_all(tmp_path, tmp_path / "usb")
+    assert list((tmp_path / "usb").iterdir()) == []
+    assert hand_over_all(tmp_path, tmp_path / "usb").done == ["first"]
 
 
 def test_a_hold_and_an_unverified_or_foreign_copy_keep_a_recording(unit: Unit, tmp_path: Path) -> None:

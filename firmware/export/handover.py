@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from firmware.durable import remove_leftovers
 from firmware.errors import ConfigError, DiskFault, ScrubcamError
 from firmware.export.copy import add_timestamps, write_sealed_copy
 from firmware.vault.attachments import Timestamp
@@ -68,20 +69,22 @@ def hand_over(
     """Copy each in turn into `target`; one that fails does not stop the others, a target that fails does.
 
     `progress(recording_id, done_bytes, total_bytes)` counts writing and reading back. `timestamps(recording_id)` are
-    attached, also to a copy that is there already. `origin`: who does it.
+    attached, also to a copy that is there already. `origin`: who does it. Raises Refused while another process of this
+    device hands over, DiskFault (the ledger cannot be made).
     """
     result = HandedOver()
-    for one in recordings:
-        try:
-            copy = _copy(one, keystore, target, progress, timestamps(one.recording_id))
-            ledger.add_handover(one.recording_id, HandOver(
-                target_name, one.chain, os.path.getsize(copy), unix_s(), True, os.path.abspath(copy), origin,
-            ))
-            result.done.append(one.recording_id)
-        except ScrubcamError as fault:
-            result.failed[one.recording_id] = fault
-            if isinstance(fault, DiskFault):
-                break
+    with ledger.handing_over():
+        for one in recordings:
+            try:
+                copy = _copy(one, keystore, target, progress, timestamps(one.recording_id))
+                ledger.add_handover(one.recording_id, HandOver(
+                    target_name, one.chain, os.path.getsize(copy), unix_s(), True, os.path.abspath(copy), origin,
+                ))
+                result.done.append(one.recording_id)
+            except ScrubcamError as fault:
+                result.failed[one.recording_id] = fault
+                if isinstance(fault, DiskFault):
+                    break
     return result
 
 
@@ -95,9 +98,15 @@ def _copy(
     def tell(done: int, total: int) -> None:
         progress(one.recording_id, done, total)
 
+    remove_leftovers(target, of=os.path.basename(copy))  # of a run that was killed
     if not os.path.lexists(copy):
         _check_room(target, one)
-        write_sealed_copy(recording_path(one.folder, one.recording_id), keystore, timestamps, copy, progress=tell)
+        try:
+            write_sealed_copy(recording_path(one.folder, one.recording_id), keystore, timestamps, copy, progress=tell)
+        except DiskFault as fault:
+            raise DiskFault(fault.what, meaning="It was not handed over",
+                            todo="check the drive that is named: its room, its cable, whether it is read-only",
+                            ) from fault
     elif not is_copy(copy, one.chain, tell):  # one that is whole counts: power went before the ledger was written
         raise ConfigError(f"{copy} exists already and is not a sealed copy of this recording",
                           meaning="It was left as it is and the recording was not handed over",
@@ -114,5 +123,5 @@ def _check_room(target: str, one: OnDevice) -> None:
         raise disk_fault(error, target, "measuring") from error
     free, needed = stat.f_bavail * stat.f_frsize, one.size_bytes + SPARE_BYTES
     if free < needed:
-        raise DiskFault(f"{target} has {free / 1e9:.2f} GB left, the next recording needs {needed / 1e9:.2f} GB",
+        raise DiskFault(f"{target} has {free / 1e6:,.1f} MB left, the next recording needs {needed / 1e6:,.1f} MB",
                         meaning="It was not handed over", todo="use a drive with more room")

@@ -7,14 +7,17 @@ hand-over that counts no more gets a file beside it: `<id>.handover.<n>.void`.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from typing import Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from firmware.durable import make_folder, remove_durably, write_durably
-from firmware.errors import DiskFault
+from firmware.errors import DiskFault, Refused
 from firmware.json_data import decode_json
 from firmware.vault.format import is_recording_id
 from hw.disk import disk_fault
@@ -58,6 +61,20 @@ class Ledger:
     def of_device(cls, state_dir: str) -> Ledger:
         """The ledger of the device whose state is in `state_dir`."""
         return cls(os.path.join(state_dir, FOLDER))
+
+    @contextlib.contextmanager
+    def handing_over(self) -> Iterator[None]:
+        """One hand-over at a time on this device; ends with the process. Raises Refused, DiskFault."""
+        self._make()
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Refused("a hand-over is under way on this device", todo="wait until it has ended") from None
+            yield
+        finally:
+            os.close(handle)
 
     def add_handover(self, recording_id: str, handover: HandOver) -> None:
         """Durable when this returns. Raises DiskFault."""
@@ -118,11 +135,14 @@ class Ledger:
         self._write(recording_id, f"handover.{number}.told", Mark("", 0.0))
 
     def _write(self, recording_id: str, suffix: str, content: msgspec.Struct, *, exclusive: bool = False) -> None:
+        self._make()
+        write_durably(self._path(recording_id, suffix), msgspec.json.encode(content), exclusive=exclusive)
+
+    def _make(self) -> None:
         try:
             make_folder(self.folder)
         except OSError as error:
             raise disk_fault(error, self.folder, "making") from error
-        write_durably(self._path(recording_id, suffix), msgspec.json.encode(content), exclusive=exclusive)
 
     def _read(self, recording_id: str, suffix: str, model: type[T]) -> T | None:
         path = self._path(recording_id, suffix)
