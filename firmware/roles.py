@@ -70,6 +70,25 @@ ACTION_NOTES: dict[Action, str] = {
 }
 
 
+NOTHING: tuple[Action, ...] = ()
+
+COMMANDS: dict[str, tuple[Action, ...]] = {
+    "ask": get_args(Verb),
+    "audit show": ("read-log",),
+    "audit export": ("read-log",),
+    "handover": ("hand-over",),
+    "hold": ("hold", "release"),
+    "roles set": ("set-login",),
+    "roles remove": ("set-login",),
+    "zones approve": ("approve-zones",),
+    **dict.fromkeys((
+        "run", "selftest", "demo", "board", "record", "recover", "scrub", "info", "export", "verify", "privacy-eval",
+        "reader", "recordings", "keys new", "keys device-ca", "keys certify", "audit verify",
+    ), NOTHING),
+}
+"""What each `scrubcam` command asks of a recorder. NOTHING: it works on files, with the rights of whoever runs it."""
+
+
 def may(role: Role, action: Action) -> bool:
     """Whether a connection of this role may do this. KeyError for an action without an entry: there is no default."""
     return role in MAY[action]
@@ -93,7 +112,9 @@ def markdown() -> str:
         "\n| may | " + " | ".join(roles) + " | |\n|---|" + "---|" * (len(roles) + 1),
         *(f"| **{action}** | " + " | ".join("yes" if may(role, action) else "" for role in roles)
           + f" | {ACTION_NOTES[action]} |" for action in MAY),
-        "",
+        "\n| command | asks for |\n|---|---|",
+        *(f"| `scrubcam {command}` | {', '.join(actions)} |" for command, actions in COMMANDS.items() if actions),
+        "\nThe other commands ask the recorder for nothing: they work on files, with the rights of who runs them.\n",
         _PROOF,
     ]
     return "\n".join(lines)
@@ -125,6 +146,12 @@ so on up to 60 s. Every login, failure and change is a line of the audit log.
 `scrubcam handover` reads the recordings and their wrapped keys, and only the device's own user and root can read those.
 So whoever can run it is the operator by the kernel's word, and the recorder need not run. With `--as NAME` the recorder
 checks the login, and the audit log names it. [What becomes of recordings then](retention.md).
+
+## The audit log
+
+`scrubcam audit show` and `export` ask the running recorder, which notes who read (`log-read`). Where no recorder runs
+they read the journal's file, which only the device's own user and root can; that is noted nowhere. `audit verify` reads
+the file too, and shows no line.
 
 ## Field zones
 

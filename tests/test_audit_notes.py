@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -83,6 +85,20 @@ def test_who_asked_and_which_keys_a_recording_is_under_are_lines_of_the_log(tmp_
         stop = [event for event in listener.events if event.fields.get("verb") == "stop"]
         assert [event.fields["origin"] for event in stop] == ["operator"]
         assert sealed.recording_id == stop[0].recording_id == recording_id
+        shown = audit(unit, "show", "--last", "0")
+        assert "consent: none" in shown.stdout, shown.stderr
+        reader = listener.event("log-read")
+        assert reader.fields == {"origin": "operator"}
+        assert audit(unit, "export", "-o", str(tmp_path / "log.txt")).returncode == 0
+        exported = audit(unit, "verify", "--file", str(tmp_path / "log.txt"), "--device",
+                         str(tmp_path / "state" / "device.pub"), config=False)
+        assert exported.stdout.startswith("whole"), exported.stderr
         assert {"boot", "software-changed", "configuration-changed", "clock"} <= set(listener.kinds())
     finally:
         assert unit.stop() == 0
+
+
+def audit(unit: Unit, *words: str, config: bool = True) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "firmware.cli.main", "audit", *words]
+    return subprocess.run(command + (["--config", str(unit.config)] if config else []), capture_output=True, text=True,
+                          timeout=60)

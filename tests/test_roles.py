@@ -8,13 +8,15 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware import roles
+from firmware.cli.main import app
 from firmware.config import Zone, Zones
 from firmware.errors import DiskFault
 from firmware.fleet.topics import FleetVerb
@@ -24,17 +26,21 @@ from firmware.messages import (
     Answer,
     ApproveZones,
     AskTimestamps,
+    CollectorReport,
     Command,
     FromRecorder,
     Hold,
     Login,
     LoginRole,
+    LogPage,
     MayHandOver,
+    ReadLog,
     Role,
     SetLogin,
     StateReport,
     Subscribe,
     TimestampsWaiting,
+    TimestampToken,
     ToRecorder,
     Verb,
 )
@@ -63,6 +69,31 @@ def test_every_verb_has_an_entry_and_a_word_about_it() -> None:
     assert set(roles.MAY) == set(ACTIONS) == set(roles.ACTION_NOTES)
     assert set(roles.ROLE_NOTES) == set(ROLES)
     assert all(allowed <= set(ROLES) and allowed for allowed in roles.MAY.values())
+
+
+ASKED: dict[type, tuple[roles.Action, ...]] = {
+    Command: get_args(Verb), Subscribe: ("listen",), Login: ("login",), SetLogin: ("set-login",),
+    ApproveZones: ("approve-zones",), MayHandOver: ("hand-over",), Hold: ("hold", "release"),
+    AskTimestamps: ("timestamps",), TimestampToken: ("timestamps",), ReadLog: ("read-log",),
+    CollectorReport: ("report-collector",),
+    ActAsFleet: (),  # gives rights up
+}
+
+
+def test_every_message_and_every_command_has_its_place_in_the_table() -> None:
+    assert set(get_args(ToRecorder)) == set(ASKED)
+    assert {action for actions in ASKED.values() for action in actions} == set(ACTIONS)
+    assert set(roles.COMMANDS) == set(commands_of(typer.main.get_command(app)))
+    assert {action for actions in roles.COMMANDS.values() for action in actions} <= set(ACTIONS)
+
+
+def commands_of(command: Any, path: str = "") -> Iterator[str]:
+    """Every `scrubcam` command, as it is typed."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path
+    for name in inner or ():
+        yield from commands_of(inner[name], f"{path} {name}".strip())
 
 
 def test_an_action_without_an_entry_is_no_right_but_an_error() -> None:
@@ -265,6 +296,13 @@ def test_a_connection_may_do_what_the_table_says_of_its_role(
     assert (bench.ledger.ids("hold") == ["abc"]) == roles.may(role, "hold")
     assert bench.ask(channel, Hold(new_id(), "abc", release=True)) == roles.refusal(role, "release")
     assert bench.ledger.ids("hold") == []
+    channel.send(ReadLog(new_id()))
+    page = channel.recv(10)
+    assert isinstance(page, LogPage) == roles.may(role, "read-log")
+    if isinstance(page, Answer):
+        assert page.reason == roles.refusal(role, "read-log")
+    readers = [fields["origin"] for kind, fields in bench.noted if kind == "log-read"]
+    assert readers == ([who] if roles.may(role, "read-log") and role != "fleet" else [])
     channel.send(AskTimestamps())
     if roles.may(role, "timestamps"):
         assert channel.recv(10) == TimestampsWaiting([])
@@ -272,8 +310,25 @@ def test_a_connection_may_do_what_the_table_says_of_its_role(
         with pytest.raises(ChannelClosed):
             channel.recv(10)
     denied = [fields for kind, fields in bench.noted if kind == "denied"]
-    asked: tuple[roles.Action, ...] = (*get_args(Verb), "approve-zones", "hand-over", "hold", "release", "timestamps")
+    asked: tuple[roles.Action, ...] = (
+        *get_args(Verb), "approve-zones", "hand-over", "hold", "release", "read-log", "timestamps",
+    )
     assert denied == [{"action": action, "origin": who} for action in asked if not roles.may(role, action)]
+
+
+def test_only_the_agent_tells_of_the_collector(bench: Bench) -> None:
+    reports: list[CollectorReport] = []
+    bench.server.on_collector = reports.append
+    nurse = log_in(bench, "surgeon")
+    nurse.send(CollectorReport("away"))
+    with pytest.raises(ChannelClosed):
+        nurse.recv(10)
+    assert bench.noted[-1] == ("denied", {"action": "report-collector", "origin": "a-surgeon"})
+    agent = bench.channel()
+    for message in (ActAsFleet(), CollectorReport("away"), ReadLog(new_id())):
+        agent.send(message)
+    assert isinstance(agent.recv(10), LogPage)
+    assert reports == [CollectorReport("away")]
 
 
 def test_who_has_not_logged_in_hears_the_state_and_no_events(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

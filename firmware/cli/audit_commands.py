@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +15,12 @@ from rich.markup import escape
 from firmware.audit import chain
 from firmware.audit.log_file import export_text, read_export
 from firmware.cli.console import out
+from firmware.cli.talk import LoginOption, PassphraseFile, away, log_in, log_pages, lost
 from firmware.config import Config
-from firmware.errors import DamagedRecording, DiskFault
+from firmware.errors import DamagedRecording, DiskFault, ScrubcamError
+from firmware.ipc import ChannelClosed
 from firmware.recorder.journal import JOURNAL_NAME, Journal
+from firmware.recorder_socket import connect_to_recorder
 from firmware.vault.device_key import PUBLIC_NAME, public_key_of, signature_holds
 
 MOST_SHOWN = 20
@@ -70,10 +74,11 @@ def verify(
 def show(
     config: ConfigFile,
     last: Annotated[int, typer.Option(help="How many of the newest lines; 0: all.", min=0)] = 50,
+    login: LoginOption = "",
+    passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Show the log, oldest first: number, time (UTC), kind, recording, details."""
-    rows = list(_rows(_load(config)))
-    for row in rows[-last:] if last else rows:
+    """Show the log, oldest first: number, time (UTC), kind, recording, details. A running device notes who reads it."""
+    for row in deque(_told(_load(config), login, passphrase_file), maxlen=last or None):
         try:
             event = chain.event_of(row.line)
         except ValueError:
@@ -88,11 +93,16 @@ def show(
 def export(
     config: ConfigFile,
     to: Annotated[Path, typer.Option("-o", "--out", help="A new file.")],
+    login: LoginOption = "",
+    passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Write the whole log, with chain values and signatures, as a text file. docs/audit.md has its form."""
+    """Write the whole log, with chain values and signatures, as a text file. docs/audit.md has its form.
+
+    A running device notes who reads it.
+    """
     from firmware.durable import write_durably
 
-    lines = b"".join(export_text(_rows(_load(config))))
+    lines = b"".join(export_text(_told(_load(config), login, passphrase_file)))
     try:
         write_durably(str(to), lines, exclusive=True)
     except FileExistsError:
@@ -104,6 +114,29 @@ def _load(config: Path) -> Config:
     from firmware.config_file import load
 
     return load(config)
+
+
+def _told(settings: Config, login: str, passphrase_file: Path | None) -> Iterator[chain.Row]:
+    """Every line, from the running recorder. With none that runs, from the file, for whoever may read that."""
+    try:
+        channel = connect_to_recorder(Path(settings.paths.run_dir))
+    except (FileNotFoundError, ConnectionRefusedError):
+        if login:
+            raise away(Path(settings.paths.run_dir)) from None  # nobody is there who could check the passphrase
+        yield from _rows(settings)
+        return
+    except OSError as error:
+        raise ScrubcamError(f"The recorder cannot be asked ({error.strerror})",
+                            todo="run this as the device's own user, or as a member of access.group") from None
+    try:
+        if login:
+            log_in(channel, login, passphrase_file)
+        for page in log_pages(channel):
+            yield from (chain.Row(line.seq, line.line, line.chain, line.signature) for line in page)
+    except ChannelClosed:
+        raise lost() from None
+    finally:
+        channel.close()
 
 
 def _rows(settings: Config) -> Iterator[chain.Row]:

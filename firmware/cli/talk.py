@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -13,7 +14,18 @@ import typer
 from firmware.config import Config
 from firmware.errors import ConfigError, Refused, ScrubcamError
 from firmware.ipc import Channel, ChannelClosed
-from firmware.messages import AboutRoles, Answer, FromRecorder, Login, LoginName, StateReport, ToRecorder
+from firmware.messages import (
+    AboutRoles,
+    Answer,
+    FromRecorder,
+    Login,
+    LoginName,
+    LogLine,
+    LogPage,
+    ReadLog,
+    StateReport,
+    ToRecorder,
+)
 from firmware.recorder_socket import SOCKET_NAME, connect_to_recorder
 
 Message = TypeVar("Message", Answer, StateReport)
@@ -72,6 +84,22 @@ def request_as(settings: Config, message: AboutRoles, login: str, passphrase_fil
         channel.close()
 
 
+def log_pages(channel: ToTheRecorder) -> Iterator[list[LogLine]]:
+    """The whole audit log, page by page. Raises Refused, ScrubcamError after a deadline, ChannelClosed."""
+    seq = -(2**62)
+    while True:
+        channel.send(ReadLog(uuid.uuid4().hex, seq))
+        page = channel.recv(ANSWER_TIMEOUT_S)  # nothing else comes on a connection that has not subscribed
+        if isinstance(page, Answer):
+            raise Refused(page.reason or page.state, todo="log in with --as under a name that may")
+        if not isinstance(page, LogPage):
+            raise _no_answer()
+        if not page.lines:
+            return
+        yield page.lines
+        seq = page.lines[-1].seq
+
+
 def read_passphrase(file: Path | None, prompt: str, *, twice: bool = False) -> str:
     """From the first line of a file, or asked for. Raises ConfigError."""
     if file is None:
@@ -89,8 +117,12 @@ def wait_for(channel: ToTheRecorder, wanted: type[Message]) -> Message:
         message = channel.recv(left)
         if isinstance(message, wanted):
             return message
-    raise ScrubcamError("The recorder gave no answer", meaning="What was asked may or may not have happened",
-                        todo="look at its light, or ask for the status")  # fmt: skip
+    raise _no_answer()
+
+
+def _no_answer() -> ScrubcamError:
+    return ScrubcamError("The recorder gave no answer", meaning="What was asked may or may not have happened",
+                         todo="look at its light, or ask for the status")  # fmt: skip
 
 
 def away(where: Path) -> ScrubcamError:

@@ -137,8 +137,7 @@ class Client:
         elif isinstance(message, ReadLog):
             self._read_log(message)
         elif isinstance(message, CollectorReport):
-            if roles.may(self._role, "report-collector"):
-                self._server.on_collector(message)
+            return self._about_collector(message)
         else:
             self._answer(message.id, self._about_roles(message))
         return True
@@ -192,6 +191,15 @@ class Client:
         rows = self._log.rows_after(asked.after_seq, asked.limit)
         lines = [LogLine(row.seq, row.line, row.chain, row.signature) for row in rows]
         self._channel.send(LogPage(asked.id, lines), SLOW_AFTER_S)
+
+    def _about_collector(self, report: CollectorReport) -> bool:
+        """False for whoever may not."""
+        if not roles.may(self._role, "report-collector"):
+            if self._server.access is not None:
+                self._server.access.denied(self.who, "report-collector")
+            return False
+        self._server.on_collector(report)
+        return True
 
     def _refuse(self, command_id: str, action: roles.Action, problem: str) -> None:
         if self._server.access is not None:
