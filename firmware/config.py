@@ -116,6 +116,8 @@ class Fill(Struct, forbid_unknown_fields=True, frozen=True):
     """Pixels outside a region that fade into its colour; what lies inside never shows."""
 
 
+PolicyName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.,/()-]{0,39}$")]
+
 ZoneShare = Annotated[float, Meta(ge=0, le=1)]
 ZoneSize = Annotated[float, Meta(gt=0, le=1)]
 
@@ -268,6 +270,44 @@ class Audit(Struct, forbid_unknown_fields=True, frozen=True):
     """A collector that has taken nothing for so long, with lines waiting, is an alert."""
 
 
+class PurposeRule(Struct, forbid_unknown_fields=True, frozen=True):
+    """What the site asks of the cases of one class of purpose, beyond what every case must say."""
+
+    name: Literal["clinical", "education", "quality", "public-media"]
+    allowed: bool = True
+    audio: bool = True
+    stills: bool = True
+    most_retention_days: Annotated[int, Meta(ge=0, le=36500)] = 0
+    """0: no bound."""
+    second_signature: bool = False
+    """The case must name somebody else who signed too."""
+    evidence_kinds: list[Literal["written", "electronic", "spoken"]] = []
+    """Empty: any."""
+
+
+class Policy(Struct, forbid_unknown_fields=True, frozen=True):
+    """The site's rules for consent beyond what every case must say (see consent.md), and what is never recorded.
+
+    Write each class of purpose that has rules of its own as a table, `[[policy.purposes]]`.
+    """
+
+    audio: Literal["by-consent", "never"] = "by-consent"
+    on_refusal: Literal["stop", "blank"] = "stop"
+    """When consent is refused during a recording: stop it, or fill and mute everything from then on. Withdrawn always
+    stops and erases."""
+    required: list[Literal["procedure", "evidence_kind", "second_signature", "patient_ref"]] = []
+    """What every case must say too."""
+    never_procedures: list[PolicyName] = []
+    """Types of procedure that are never recorded; every case must then say its type."""
+    never_rooms: list[PolicyName] = []
+    """Rooms in which nothing is recorded; `device.room` must then be set."""
+    moments: list[PolicyName] = []
+    """Moments that are never recorded: between the commands enter and leave everything is filled and mute."""
+    first_moments: list[PolicyName] = []
+    """Those of `moments` in which every case begins, e.g. "before time-out": no start until they are left."""
+    purposes: list[PurposeRule] = []
+
+
 class Config(Struct, forbid_unknown_fields=True, frozen=True):
     """The whole of scrubcam.toml."""
 
@@ -285,6 +325,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     access: Access = Access()
     board: Board = Board()
     controls: Controls = Controls()
+    policy: Policy = Policy()
     mqtt: Mqtt = Mqtt()
     timestamps: Timestamps = Timestamps()
     audit: Audit = Audit()

@@ -117,8 +117,10 @@ def _element_tables(section: Any) -> list[str]:
     parts = []
     for element, names in lists.items():
         parts += [f"Each {' and '.join(names)}: " + _paragraphs(element.__doc__ or "") + "\n",
-                  "| setting | allowed |\n|---|---|"]
-        parts += [f"| `{item.name}` | {allowed(item.name, item.type)} |" for item in msgspec.structs.fields(element)]
+                  "| setting | allowed | |\n|---|---|---|"]
+        notes = _field_notes(element)
+        parts += [f"| `{item.name}` | {allowed(item.name, item.type)} | {notes.get(item.name, '')} |"
+                  for item in msgspec.structs.fields(element)]
         parts.append("")
     return parts
 

@@ -35,7 +35,8 @@ class Broken:
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
     return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_board(config.board),
-            *_mqtt(config.mqtt), *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones)]
+            *_mqtt(config.mqtt), *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones),
+            *_policy(config)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -206,3 +207,18 @@ def _zones(zones: Zones) -> Iterator[Broken]:
         yield Broken(
             ("zones.field",), f"field zones may cover at most {MOST_FIELD_AREA:.0%} of the picture, all together"
         )
+
+
+def _policy(config: Config) -> Iterator[Broken]:
+    policy = config.policy
+    for moment in policy.first_moments:
+        if moment not in policy.moments:
+            yield Broken(("policy.first_moments", "policy.moments"), f"{moment!r} is not among policy.moments")
+    names = [rule.name for rule in policy.purposes]
+    for number, rule in enumerate(policy.purposes):
+        if rule.name in names[:number]:
+            yield Broken((f"policy.purposes.{number}",), "each class of purpose has one table at most")
+    if policy.never_rooms and not config.device.room:
+        yield Broken(("policy.never_rooms", "device.room"), "say in which room this unit stands")
+    if policy.audio == "never" and config.sound.enabled:
+        yield Broken(("policy.audio", "sound.enabled"), "the site never records sound: sound.enabled must be false")

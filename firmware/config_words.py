@@ -46,6 +46,8 @@ def allowed(key: str, kind: Any) -> str:
         table = table_of(kind)
         if table is not None:
             return f"tables [[{key}]] with " + ", ".join(item.name for item in msgspec.structs.fields(table))
+        if isinstance(info.item_type, inspect.LiteralType):
+            return "a list of any of " + ", ".join(shown(value) for value in info.item_type.values)
         return 'a list of texts, e.g. ["a", "b"]'
     pattern = getattr(info, "pattern", None)
     return f"text that matches {pattern}" if pattern else "a text in quotes"

@@ -174,11 +174,17 @@ RecorderState = Literal[
     "BOOT", "SELFTEST", "RECOVERING", "READY", "STARTING", "RECORDING", "PAUSED", "INTERRUPTED", "STOPPING",
     "UPDATING", "FAULT", "SHUTDOWN",
 ]
-Verb = Literal["start", "stop", "bookmark", "pause", "resume", "consent", "status"]
+Verb = Literal[
+    "start", "stop", "bookmark", "pause", "resume", "consent", "enter", "leave", "erase", "status",
+]
 
 
-class Consent(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the patient agreed to for the open case; never pre-filled."""
+class CaseConsent(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a case is opened with, as it may come from anywhere: never pre-filled. What "given" needs: firmware/case.py.
+
+    "refused" holds from now on, "withdrawn" from the beginning: it erases. None of this but the state, what is recorded
+    and the class of the purpose is ever told to anyone but the holders of the archive's keys.
+    """
 
     state: Literal["none", "given", "refused", "withdrawn"] = "none"
     video: bool = False
@@ -191,7 +197,18 @@ class Consent(Struct, frozen=True, forbid_unknown_fields=True):
     audience: Annotated[str, Meta(max_length=200)] = ""
     destination: Annotated[str, Meta(max_length=200)] = ""
     retention_days: Annotated[int, Meta(ge=0, le=36500)] = 0
-    medical_record: bool = False
+    medical_record: Literal["", "yes", "no"] = ""
+    """Whether the recording becomes part of the medical record; "" is neither."""
+    procedure: Annotated[str, Meta(max_length=200)] = ""
+    evidence_kind: Literal["", "written", "electronic", "spoken"] = ""
+    second_signature: Annotated[str, Meta(max_length=200)] = ""
+    case_id: Annotated[str, Meta(pattern=r"^[a-z2-7]{0,16}$")] = ""
+    """Opaque, given by the unit when the case is opened. In a command: the case that is meant; "": the open one."""
+
+
+class Consent(CaseConsent, frozen=True, forbid_unknown_fields=True):
+    """The consent of the open case, as only the local socket takes it."""
+
     patient_ref: Annotated[str, Meta(max_length=100)] = ""
     """The link to the hospital's record: encrypted for the recipients, never in a header, topic, log or file name."""
 
@@ -199,14 +216,20 @@ class Consent(Struct, frozen=True, forbid_unknown_fields=True):
 class Command(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     """Ask the recorder for something. `id` is the asker's; a repeated id gets the first answer again.
 
-    What the asker writes into `origin` does not count: the recorder puts the login's name or the role there.
+    What the asker writes into `origin` and `role` does not count: the recorder puts the login's name or the role into
+    the first, the role into the second.
     """
 
     id: Annotated[str, Meta(min_length=1, max_length=64)]
     verb: Verb
     origin: str = "local"
+    role: str = ""
     note: Annotated[str, Meta(max_length=200)] = ""
     consent: Consent | None = None
+    moment: Annotated[str, Meta(max_length=40)] = ""
+    """With enter and leave: one of policy.moments."""
+    recording: Annotated[str, Meta(max_length=64)] = ""
+    """With erase: the recording's id."""
 
 
 LoginRole = Literal["operator", "surgeon", "biomed", "privacy-officer", "administrator"]
@@ -288,6 +311,10 @@ class StateReport(Struct, tag=True, frozen=True):
     consent: str = "none"
     hours_left: float = 0.0
     """Recording time left on the disk or disks at the present rate, to a tenth."""
+    case_id: str = ""
+    """The open case's opaque id."""
+    moments: list[str] = []
+    """The moments of policy.moments that were entered and not left yet: nothing is recorded in them."""
 
 
 class Event(Struct, tag=True, frozen=True):
@@ -329,7 +356,8 @@ class Health(Struct, tag=True, frozen=True):
 
 
 class Subscribe(Struct, tag=True, frozen=True):
-    """Listen: state and health as they come, and all events after `after_seq`."""
+    """Listen: state and health as they come, and all events after `after_seq`; -1: those that come from now on, which
+    is when the first StateReport comes."""
 
     after_seq: int = 0
 

@@ -17,7 +17,6 @@ from rich.markup import escape
 from firmware.config import Config
 from firmware.durable import make_folder
 from firmware.errors import DiskFault, KeyFault, PartMissing, ScrubcamError
-from firmware.messages import Consent
 from firmware.paths import default_models_dir
 from firmware.recorder.targets import Look
 
@@ -148,11 +147,10 @@ def _short_recording(cfg: Config) -> str:
 
     The device's own key is left alone: made here by root, the recorder's user could not read it.
     """
-    from firmware.recorder.record_once import record
+    from firmware.recorder.record_once import STAGED, record
     from firmware.vault.keys import PrivateKey, new_archive_key
     from firmware.vault.reader import Recording
 
-    consent = Consent(state="given", video=True, by="self-test", evidence="no person is in the picture")
     with tempfile.TemporaryDirectory(prefix="scrubcam-selftest-") as folder:
         private, public = Path(folder, "throwaway.key"), Path(folder, "throwaway.pub")
         new_archive_key(str(private), str(public))
@@ -161,7 +159,7 @@ def _short_recording(cfg: Config) -> str:
             source=replace(cfg.source, width=0, height=0, rate_hz=0.0), encode=replace(cfg.encode, rate="variable"),
         )
         result = record(
-            cfg, SCENE, Path(folder), [("archive", public)], 0.0, consent, lambda *_: None, threading.Event()
+            cfg, SCENE, Path(folder), [("archive", public)], 0.0, STAGED, lambda *_: None, threading.Event()
         )
         with Recording.open(str(result.path)) as recording:
             report = recording.verify()

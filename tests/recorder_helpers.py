@@ -22,7 +22,10 @@ from firmware.messages import (
     Event,
     FromRecorder,
     Health,
+    Login,
+    LoginRole,
     RecorderState,
+    SetLogin,
     StateReport,
     Subscribe,
     ToRecorder,
@@ -33,7 +36,12 @@ from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from hw.sim.board_wire import BoardRemote
 
-CONSENT = Consent(state="given", video=True, audio=False, by="Dr. A", evidence="form 7", purpose="teaching")
+CONSENT = Consent(
+    state="given", video=True, audio=False, by="Dr. A", evidence="form 7", purpose="To teach one technique.",
+    purpose_class="education", audience="residents", destination="the teaching archive", retention_days=365,
+    medical_record="no",
+)
+PASSPHRASE = "a passphrase of some length"
 SCENE = "scene://?width=320&height=180&rate=15&seed=3&sound=0"
 TOML = """
 [device]
@@ -107,16 +115,36 @@ class Listener:
             elif isinstance(message, Answer):
                 self.answers[message.id] = message
 
-    def ask(self, verb: Verb, *, consent: Consent | None = None, note: str = "", command_id: str = "") -> Answer:
-        command = Command(command_id or uuid.uuid4().hex, verb, "test", note, consent)
-        self.answers.pop(command.id, None)
-        self.channel.send(command)
+    def ask(self, verb: Verb, *, consent: Consent | None = None, note: str = "", command_id: str = "",
+            recording: str = "") -> Answer:
+        return self.request(Command(command_id or uuid.uuid4().hex, verb, note=note, consent=consent,
+                                    recording=recording))
+
+    def request(self, message: Command | Login | SetLogin) -> Answer:
+        """Send it and wait for its answer."""
+        self.answers.pop(message.id, None)
+        self.channel.send(message)
 
         def answered() -> Answer | None:
             self.read()
-            return self.answers.get(command.id)
+            return self.answers.get(message.id)
 
-        return until(answered, what=f"an answer to {verb}")
+        return until(answered, what=f"an answer to {message}")
+
+    def record(self, consent: Consent) -> str:
+        """Wait until pictures come, give consent, start; the recording's id. Patient: the machine may be busy."""
+        self.state("READY", 60.0)
+        until(lambda: (self.read(), self.healths and self.healths[-1].frames_out > 0)[1], 60.0, "pictures")
+        assert self.ask("consent", consent=consent).ok
+        started = self.ask("start")
+        assert started.ok, started.reason
+        return self.state("RECORDING", 60.0).recording_id
+
+    def become(self, role: LoginRole) -> None:
+        """Log in as somebody with this role, on a device without logins."""
+        for name, given in (("adam", "administrator"), ("eve", role)):
+            assert self.request(SetLogin(uuid.uuid4().hex, name, given, PASSPHRASE)).ok
+            assert self.request(Login(uuid.uuid4().hex, name, PASSPHRASE)).ok
 
     def state(self, name: RecorderState, timeout_s: float = 20.0) -> StateReport:
         """Wait for the newest report to say `name`."""

@@ -13,6 +13,18 @@ import pytest
 from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 
+CASE = """
+state = "given"
+video = true
+by = "the patient"
+evidence = "form 12, signed"
+purpose = "To teach one technique."
+purpose_class = "education"
+audience = "residents"
+destination = "the teaching archive"
+retention_days = 365
+medical_record = "no"
+"""
 SCENE = "scene://?width=640&height=360&rate=15&seed=3&seconds=2&paced=0&sound=0"
 
 
@@ -33,6 +45,12 @@ def scrubcam(*words: object, home: Path, code: int = 0) -> subprocess.CompletedP
         (_, told) = done.stderr.split("scrubcam: ")
         assert ". " in told, "what happened must be followed by what it means or what to do"
     return done
+
+
+def record(desk: Path, source: Path, out: object, *, to: str = "archive.pub", code: int = 0
+           ) -> subprocess.CompletedProcess[str]:
+    """Record with a whole case, with the keys and the state of `desk`."""
+    return scrubcam("record", source, "--case", desk / "case.toml", "-o", out, "--to", desk / to, home=desk, code=code)
 
 
 def ffmpeg(*words: object) -> None:
@@ -65,10 +83,24 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scrubcam("keys", "new", "other", "--dir", folder, home=folder)
     ffmpeg("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30000/1001:duration=2", "-c:v", "libx264", "-pix_fmt",
            "yuv420p", folder / "source.mp4")  # fmt: skip
-    scrubcam("record", folder / "source.mp4", "-o", folder / "kept", "--to", folder / "archive.pub", home=folder)
+    (folder / "case.toml").write_text(CASE)
+    record(folder, folder / "source.mp4", folder / "kept")
     (sealed,) = (folder / "kept").glob("*.scrub")
     sealed.rename(folder / "sealed.scrub")
     return folder
+
+
+def test_without_a_whole_case_nothing_is_recorded(desk: Path, tmp_path: Path) -> None:
+    words = ("record", desk / "source.mp4", "-o", tmp_path / "out", "--to", desk / "archive.pub")
+    assert "consent: none" in scrubcam(*words, home=desk, code=12).stderr
+    case = tmp_path / "case.toml"
+    case.write_text(CASE.replace('medical_record = "no"', "").replace("residents", ""))
+    told = " ".join(scrubcam(*words, "--case", case, home=desk, code=12).stderr.split())
+    assert "consent: for which audience is not said (audience)" in told
+    assert "consent: whether it becomes part of the medical record is not said (medical_record)" in told
+    case.write_text(CASE.replace("given", "perhaps"))
+    assert "Invalid enum value" in scrubcam(*words, "--case", case, home=desk, code=3).stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_private_key_says_that_it_never_goes_on_a_device(tmp_path: Path) -> None:
@@ -162,7 +194,7 @@ def test_a_source_that_cannot_be_recorded_is_refused_and_leaves_nothing(
 ) -> None:
     source = tmp_path / "in.mp4"
     make(source)  # type: ignore[operator]
-    scrubcam("record", source, "-o", tmp_path / "out", "--to", desk / "archive.pub", home=desk, code=code)
+    record(desk, source, tmp_path / "out", code=code)
     scrubcam("scrub", source, "-o", tmp_path / "out.mp4", home=desk, code=code)
     assert not list(tmp_path.glob("out*/*")) + list(tmp_path.glob("*.mp4.*")) + list(tmp_path.glob("out.mp4"))
 
@@ -172,7 +204,7 @@ def test_a_file_cut_short_keeps_what_can_be_read(desk: Path, tmp_path: Path) -> 
     ffmpeg("-i", desk / "source.mp4", "-c", "copy", whole)
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    scrubcam("record", cut, "-o", tmp_path / "out", "--to", desk / "archive.pub", home=desk, code=5)
+    record(desk, cut, tmp_path / "out", code=5)
     (sealed,) = (tmp_path / "out").glob("*.scrub")
     scrubcam("verify", sealed, home=desk)
 
@@ -185,7 +217,7 @@ def test_a_format_change_in_mid_stream_ends_with_what_was_recorded_sealed(desk: 
                "-pix_fmt", "yuv420p", "-output_ts_offset", 2 * number, parts[-1])  # fmt: skip
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
-    scrubcam("record", joined, "-o", tmp_path / "out", "--to", desk / "archive.pub", home=desk, code=7)
+    record(desk, joined, tmp_path / "out", code=7)
     (sealed,) = (tmp_path / "out").glob("*.scrub")
     scrubcam("verify", sealed, home=desk)
 
@@ -201,7 +233,7 @@ def test_odd_sizes_rotation_and_a_variable_rate_are_recorded_as_they_are(desk: P
     assert frame_times(late)[0] == pytest.approx(0.8, abs=0.01)
     for source, size in ((odd, "639x359"), (turned, "360x640"), (varying, "640x360"), (late, "640x360")):
         out = tmp_path / source.stem
-        scrubcam("record", source, "-o", out, "--to", desk / "archive.pub", home=desk)
+        record(desk, source, out)
         (sealed,) = out.glob("*.scrub")
         assert size in scrubcam("info", sealed, home=desk).stdout
         scrubcam("export", sealed, "--key", desk / "archive.key", "-o", out / "out.mp4", home=desk)
@@ -209,11 +241,11 @@ def test_odd_sizes_rotation_and_a_variable_rate_are_recorded_as_they_are(desk: P
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_recorded(desk: Path) -> None:
-    scrubcam("record", desk / "source.mp4", "-o", "/proc/nowhere", "--to", desk / "archive.pub", home=desk, code=8)
+    record(desk, desk / "source.mp4", "/proc/nowhere", code=8)
 
 
 def test_a_private_key_on_a_device_is_refused(desk: Path, tmp_path: Path) -> None:
-    told = scrubcam("record", desk / "source.mp4", "-o", tmp_path, "--to", desk / "archive.key", home=desk, code=9)
+    told = record(desk, desk / "source.mp4", tmp_path, to="archive.key", code=9)
     assert "private" in told.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import tempfile
@@ -27,7 +28,7 @@ from firmware.fleet.topics import (
     event_of,
     state_of,
 )
-from firmware.messages import Command, Consent, Event, StateReport
+from firmware.messages import CaseConsent, Command, Consent, Event, StateReport
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -214,11 +215,27 @@ def test_what_is_retained_expired_or_too_large_never_reaches_the_recorder(verb: 
 
 
 def test_consent_comes_with_its_field_and_only_then() -> None:
-    consent = Consent("given", video=True)
+    consent = CaseConsent("given", video=True)
     given_consent = read(encode(FleetCommand("q", "consent", consent=consent)))
-    assert given_consent == Command("q", "consent", "mqtt", consent=consent)
+    assert given_consent == Command("q", "consent", "mqtt", consent=Consent("given", video=True))
     assert isinstance(read(encode(FleetCommand("q", "consent"))), Refusal)
     assert isinstance(read(encode(FleetCommand("q", "start", consent=consent))), Refusal)
+    assert read(encode(FleetCommand("q", "enter", moment="induction"))) == Command("q", "enter", "mqtt",
+                                                                                   moment="induction")
+    assert isinstance(read(encode(FleetCommand("q", "enter"))), Refusal)
+    assert isinstance(read(encode(FleetCommand("q", "pause", moment="induction"))), Refusal)
+
+
+def test_the_link_to_the_patients_record_is_refused_and_what_was_sent_is_not_repeated() -> None:
+    refused = read(json.dumps({"id": "q", "verb": "consent", "consent": {"patient_ref": "MRN 4711"}}).encode())
+    assert refused == Refusal("q", "consent: the link to the patient's record (patient_ref) is taken on the unit's own"
+                                   " socket only")
+    name = "Erika Mustermann' - at `$"
+    for wrong in ({name: 1}, {"verb": name}, {"consent": {name: 1}}, {"consent": {"purpose_class": name}},
+                  {"consent": {"case_id": name}}, {"consent": {"retention_days": name}}):
+        refused = read(json.dumps({"id": "q", "verb": "consent", **wrong}).encode())
+        assert isinstance(refused, Refusal)
+        assert "Erika" not in refused.reason
 
 
 @pytest.mark.parametrize("payload", [b'{"id":' * 50_000, b"[" * 8000, b'{"id": "q", "x": ' + b"[" * 8000])

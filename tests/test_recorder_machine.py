@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from firmware import case
+from firmware.config import Policy
 from firmware.messages import Command, Consent
 from firmware.recorder import lights, machine
 from firmware.recorder import machine_types as t
-from firmware.recorder.machine_turn import consent_allows_video
+from tests.recorder_helpers import CONSENT
 
 S = t.SECOND
-GIVEN = Consent(state="given", video=True, audio=False)
-GIVEN_AUDIO = Consent(state="given", video=True, audio=True)
+GIVEN = CONSENT
+GIVEN_AUDIO = msgspec.structs.replace(CONSENT, audio=True)
+NO_VIDEO = msgspec.structs.replace(CONSENT, video=False, audio=True)
 CONSENTS = [
-    Consent(), GIVEN, GIVEN_AUDIO, Consent(state="given", video=False, audio=True),
+    Consent(), GIVEN, GIVEN_AUDIO, NO_VIDEO, Consent(state="given", video=True), Consent(state="given", audio=True),
+    msgspec.structs.replace(CONSENT, purpose_class="quality"), msgspec.structs.replace(CONSENT, case_id="notthisone"),
     Consent(state="refused", video=True), Consent(state="withdrawn", video=True),
+]
+POLICIES = [
+    Policy(moments=["induction", "waking"]),
+    Policy(moments=["induction", "waking"], first_moments=["induction"], on_refusal="blank"),
 ]
 RUNNING = ("STARTING", "RECORDING", "PAUSED", "INTERRUPTED")
 FROM_OUTSIDE = ("READY", "RECORDING", "PAUSED")
@@ -35,6 +45,7 @@ class Walk(RuleBasedStateMachine):
         self.told_paused = False
         self.stop_due_ns = 0
         self.open_files: set[str] = set()
+        self.erased: set[str] = set()
 
     def send(self, event: t.MachineEvent) -> list[t.Effect]:
         before = self.state
@@ -44,7 +55,7 @@ class Walk(RuleBasedStateMachine):
         if self.state.paused and self.state.pipeline_started:
             assert self.told_paused, "the pipeline was not told to fill before the pause was reported"
         assert self.open_files <= {self.state.recording_id, self.state.closing} - {""}
-        assert not (self.state.opened and self.state.recording_id not in self.open_files)
+        assert not (self.state.opened and self.state.recording_id not in self.open_files | self.erased)
         if before.opened and not self.state.opened:
             assert any(isinstance(e, t.ClearPreroll) for e in effects)
             assert self.state.consent == Consent(), "consent outlived its recording"
@@ -52,16 +63,18 @@ class Walk(RuleBasedStateMachine):
             assert before.name == "READY"
         if self.state.name == "STOPPING" and before.name != "STOPPING":
             self.stop_due_ns = self.now + self.state.rules.stopping_ns
-            assert any(isinstance(e, t.SealRecording) for e in effects)
+            assert any(isinstance(e, t.SealRecording | t.EraseRecording) for e in effects)
+        if before.consent.case_id != self.state.consent.case_id and self.state.consent.state == "given":
+            assert set(self.state.rules.policy.first_moments) <= self.state.moments, "a case begins in them"
         return effects
 
     def check_effect(self, effect: t.Effect) -> None:
         if isinstance(effect, t.OpenRecording):
-            assert consent_allows_video(self.state.consent), "a commit without consent"
+            self.check_start()
             assert self.open_files <= {self.state.closing}, "two recordings at once"
             self.open_files.add(effect.recording_id)
         elif isinstance(effect, t.ContinueRecording):
-            assert consent_allows_video(self.state.consent), "a new file without consent"
+            assert case.allows(self.state.consent, "video"), "a new file without consent"
             assert effect.earlier_id in self.open_files
             assert effect.recording_id == self.state.recording_id
             assert not machine.recording_evident(self.state, self.now), "lit by the bytes of another disk"
@@ -70,6 +83,14 @@ class Walk(RuleBasedStateMachine):
             self.open_files.add(effect.recording_id)
         elif isinstance(effect, t.SealRecording):
             assert effect.recording_id in self.open_files
+            assert effect.recording_id not in self.erased, "an ending for what is erased"
+        elif isinstance(effect, t.WriteConsent | t.WriteState | t.WriteGap | t.WriteBookmark):
+            assert self.state.recording_id not in self.erased, "something was written after the withdrawal"
+        elif isinstance(effect, t.EraseRecording):
+            assert not self.erased & set(effect.recording_ids), "the erasure was asked for twice"
+            assert set(effect.recording_ids) == {*self.state.parts, self.state.recording_id}
+            self.erased |= set(effect.recording_ids)
+            self.open_files -= set(effect.recording_ids)  # their writers are given up with it
         elif isinstance(effect, t.AbandonRecording):
             self.open_files.discard(effect.recording_id)
         elif isinstance(effect, t.PausePipeline):
@@ -80,12 +101,25 @@ class Walk(RuleBasedStateMachine):
                 assert self.state.consent.audio
                 assert self.state.consent.state == "given"
 
+    def check_start(self) -> None:
+        """Every item of a whole consent is there, and nothing of the policy stands against it."""
+        state = self.state
+        said = state.consent
+        for item in (said.by, said.evidence, said.purpose, said.purpose_class, said.audience, said.destination,
+                     said.retention_days, said.medical_record, said.case_id):
+            assert item, "a start with something left unsaid"
+        assert said.state == "given"
+        assert said.video
+        assert not state.moments, "a start in a moment that is never recorded"
+
     def new_id(self) -> str:
         self.ids += 1
         return f"rec{self.ids}-{self.now}"
 
-    @initialize(how=st.sampled_from(["new", "ready", "recording", "recording", "recording"]), sound=st.booleans())
-    def begins(self, how: str, sound: bool) -> None:
+    @initialize(how=st.sampled_from(["new", "ready", "recording", "recording", "recording"]), sound=st.booleans(),
+                policy=st.sampled_from(POLICIES))
+    def begins(self, how: str, sound: bool, policy: Policy) -> None:
+        self.state = replace(self.state, rules=replace(self.state.rules, policy=policy))
         if how != "new":
             self.gets_ready()
         if how == "recording":
@@ -94,6 +128,8 @@ class Walk(RuleBasedStateMachine):
     @rule(sound=st.booleans())
     def records(self, sound: bool) -> None:
         self.consents(GIVEN_AUDIO if sound else GIVEN)
+        for name in self.state.rules.policy.first_moments:
+            self.moments(name, False)
         self.picture()
         self.conditions(())
         if self.state.name == "READY":
@@ -119,8 +155,9 @@ class Walk(RuleBasedStateMachine):
 
     @rule()
     def gets_ready(self) -> None:
-        for event in (t.BootDone(), t.SelfTested(), t.Recovered(), t.PipelineUp(), t.ConditionsChanged(())):
+        for event in (t.BootDone(), t.SelfTested(), t.Recovered(), t.ConditionsChanged(())):
             self.send(event)
+        self.picture()
 
     @rule(gesture=st.sampled_from(["primary", "primary", "stop", "pause"]))
     def pressed(self, gesture: t.Gesture) -> None:
@@ -144,10 +181,52 @@ class Walk(RuleBasedStateMachine):
 
     @rule(consent=st.sampled_from(CONSENTS))
     def consents(self, consent: Consent) -> None:
-        was_open = self.state.opened and self.state.name in RUNNING
-        self.send(t.Asked(Command(id="k", verb="consent", consent=consent), self.new_id()))
-        if was_open and not consent_allows_video(consent):
-            assert self.state.name == "STOPPING", "the recording went on without consent"
+        before = self.state
+        was_open = before.opened and before.name in RUNNING
+        effects = self.send(t.Asked(Command(id="k", verb="consent", consent=consent), self.new_id()))
+        (reply,) = [effect for effect in effects if isinstance(effect, t.Reply)]
+        if consent.case_id:
+            assert not reply.ok
+            return
+        if was_open and not case.allows(consent, "video"):
+            blanked = self.state.paused and self.state.blanked and self.state.consent.state == "refused"
+            assert self.state.name == "STOPPING" or blanked, "the recording went on without consent"
+        if was_open and consent.state == "withdrawn":
+            assert before.recording_id in self.erased
+        if was_open and not case.allows(consent, "audio"):
+            assert not self.state.sound_on or self.state.name == "STOPPING", "sound went on without consent"
+        if was_open and self.state.name in RUNNING and self.state.consent != before.consent:
+            assert t.WriteConsent(self.state.consent) in effects, "a change of consent that is no record"
+        if consent.state == "given" and case.opening_problems(consent, before.rules.policy, ""):
+            assert not reply.ok
+            narrower = case.narrowed(before.consent, consent) if before.name in RUNNING else before.consent
+            assert self.state.consent in (before.consent, narrower), "an incomplete consent opened a case"
+
+    @rule(name=st.sampled_from(["induction", "waking", "unknown"]), entered=st.booleans())
+    def moments(self, name: str, entered: bool) -> None:
+        verb = "enter" if entered else "leave"
+        effects = self.send(t.Asked(Command(id="m", verb=verb, moment=name), self.new_id()))  # type: ignore[arg-type]
+        assert [e.ok for e in effects if isinstance(e, t.Reply)] == [name != "unknown"]
+        if entered and name != "unknown":
+            assert self.state.paused
+
+    @rule(own=st.booleans())
+    def erase_asked(self, own: bool) -> None:
+        recording_id = self.state.recording_id if own else ""
+        if own and self.state.parts:
+            recording_id = self.state.parts[0]
+        if recording_id in self.erased:
+            return
+        self.send(t.Asked(Command(id="e", verb="erase", recording=recording_id), self.new_id()))
+
+    @rule(problem=st.sampled_from(["", "", "erasure: the disk is read-only"]))
+    def erasure_ends(self, problem: str) -> None:
+        before = self.state
+        self.send(t.Erased(("other",), problem))
+        assert self.state == before
+        if before.erasing:
+            self.send(t.Erased(tuple(before.erasing), problem))
+            assert self.state.name in ("FAULT" if problem or before.fault else "READY", "SHUTDOWN")
 
     @rule(unmet=st.sampled_from([(), (), ("disk: 0.4 h left, 1.0 h needed",), ("pipeline: starting",)]))
     def conditions(self, unmet: tuple[str, ...]) -> None:
@@ -198,7 +277,11 @@ class Walk(RuleBasedStateMachine):
 
     @rule()
     def sealed(self) -> None:
-        if self.state.name == "STOPPING":
+        if self.state.erasing:
+            before = self.state
+            self.send(t.Sealed(before.recording_id, before.durable_bytes))
+            assert self.state == before, "a seal that came too late ended the erasure"
+        elif self.state.name == "STOPPING":
             self.open_files.discard(self.state.recording_id)
             self.send(t.Sealed(self.state.recording_id, self.state.durable_bytes))
             assert self.state.name in ("READY", "FAULT", "SHUTDOWN")
@@ -218,8 +301,10 @@ class Walk(RuleBasedStateMachine):
     def promises(self) -> None:
         state, now = self.state, self.now
         if machine.may_write(state):
-            assert consent_allows_video(state.consent)
+            assert case.allows(state.consent, "video") or (state.consent.state == "refused" and state.paused)
             assert state.recording_id in self.open_files
+        if state.moments or state.blanked:
+            assert state.paused, "not filled in a moment that is never recorded"
         if lights.choose(state, now).record != "off":
             assert state.durable_grew_ns > 0
             assert now - state.durable_grew_ns <= state.rules.light_stale_ns
@@ -254,7 +339,7 @@ TestWalk.settings = settings(max_examples=150, stateful_step_count=60, deadline=
 class Bench:
     """A machine on a bench: send events, look at effects."""
 
-    def __init__(self, **rules: int) -> None:
+    def __init__(self, **rules: Any) -> None:
         self.now = 10 * S
         self.state = machine.initial(t.Rules(**rules), self.now)
         self.effects: list[t.Effect] = []
@@ -270,8 +355,8 @@ class Bench:
     def of(self, kind: type) -> list[t.Effect]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
-    def ask(self, verb: str, consent: Consent | None = None) -> t.Reply:
-        command = Command(id="c", verb=verb, consent=consent)  # type: ignore[arg-type]
+    def ask(self, verb: str, consent: Consent | None = None, **more: Any) -> t.Reply:
+        command = Command(id="c", verb=verb, consent=consent, **more)  # type: ignore[arg-type]
         replies = [e for e in self.send(t.Asked(command, "rec2")) if isinstance(e, t.Reply)]
         return replies[0]
 
@@ -313,7 +398,7 @@ def test_a_refused_start_names_the_condition() -> None:
     assert bench.ask("start").reason == "consent: none"
     bench.ask("consent", Consent(state="refused"))
     assert bench.ask("start").reason == "consent: refused"
-    bench.ask("consent", Consent(state="given", video=False))
+    bench.ask("consent", NO_VIDEO)
     assert bench.ask("start").reason == "consent: not for video"
     bench.ask("consent", GIVEN)
     bench.send(t.ConditionsChanged(("disk: 0.4 h left, 1.0 h needed",)))
@@ -408,12 +493,123 @@ def test_a_source_that_is_away_is_waited_for_as_long_as_the_window() -> None:
     assert bench.state.name == "FAULT"
 
 
-def test_withdrawn_consent_stops_at_once() -> None:
+def test_refused_consent_stops_at_once() -> None:
     bench = Bench().recording()
-    bench.ask("consent", Consent(state="withdrawn", video=True))
+    bench.ask("consent", Consent(state="refused"))
     assert bench.state.name == "STOPPING"
     assert not machine.may_write(bench.state)
     assert bench.of(t.SealRecording) == [t.SealRecording("rec1", "consent")]
+
+
+def test_withdrawn_consent_stops_and_erases_at_once() -> None:
+    bench = Bench().recording()
+    bench.ask("consent", Consent(state="withdrawn"), role="surgeon")
+    assert bench.state.name == "STOPPING"
+    assert not machine.may_write(bench.state)
+    assert bench.of(t.SealRecording) == []
+    assert bench.of(t.EraseRecording) == [t.EraseRecording(("rec1",), "withdrawn", "surgeon", "local")]
+    bench.send(t.Sealed("rec1", 100), t.WriterFault("rec1", "disk: gone"))
+    assert bench.state.name == "STOPPING"
+    bench.send(t.Erased(("rec1",)))
+    assert bench.state.name == "READY"
+    assert bench.state.consent == Consent()
+
+
+def test_withdrawn_from_afar_stops_at_once_and_erases_nothing() -> None:
+    bench = Bench().recording()
+    assert bench.ask("consent", Consent(state="withdrawn"), role="fleet").ok
+    assert not machine.may_write(bench.state)
+    assert bench.of(t.SealRecording) == [t.SealRecording("rec1", "consent")]
+    assert bench.of(t.EraseRecording) == []
+    assert [e.consent.state for e in bench.effects if isinstance(e, t.WriteConsent)] == ["withdrawn"]
+
+
+def test_every_part_of_a_recording_that_moved_is_erased() -> None:
+    bench = Bench().recording()
+    bench.send(t.DiskLow("rec1", "rec2"), t.Durable("rec2", 100))
+    bench.ask("consent", Consent(state="withdrawn"))
+    assert [e.recording_ids for e in bench.effects if isinstance(e, t.EraseRecording)] == [("rec1", "rec2")]
+    bench.send(t.WriterFault("rec1", "disk: gone"))
+    assert bench.state.name == "STOPPING"
+    bench.send(t.Erased(("rec1", "rec2"), "erasure: the disk is read-only"))
+    assert (bench.state.name, bench.state.fault) == ("FAULT", "erasure: the disk is read-only")
+
+
+def test_withdrawn_while_it_is_being_sealed_erases_too() -> None:
+    bench = Bench().recording()
+    bench.send(t.Pressed("stop", "x"))
+    bench.ask("consent", Consent(state="withdrawn"))
+    assert len(bench.of(t.EraseRecording)) == 1
+    bench.send(t.Tick(), after_s=11)
+    assert bench.state.name == "FAULT"
+    assert bench.state.fault.startswith("erasure:")
+
+
+def test_refused_consent_blanks_where_the_policy_says_so() -> None:
+    bench = Bench(policy=Policy(on_refusal="blank"), sound_configured=True).recording(GIVEN_AUDIO)
+    bench.ask("consent", Consent(state="refused"))
+    assert bench.of(t.PausePipeline) == [t.PausePipeline(True)]
+    assert bench.of(t.StartPipeline) == [t.StartPipeline(sound_allowed=False, paused=True)]
+    assert [e.consent.state for e in bench.effects if isinstance(e, t.WriteConsent)] == ["refused"]
+    bench.send(t.PipelineUp())
+    assert bench.state.name == "PAUSED"
+    assert bench.ask("resume").reason == "consent: refused"
+    assert bench.ask("consent", GIVEN).ok
+    assert bench.state.name == "RECORDING"
+
+
+def test_a_moment_that_is_never_recorded_lasts_until_it_is_left() -> None:
+    bench = Bench(policy=Policy(moments=["induction"], first_moments=["induction"])).ready()
+    assert bench.ask("consent", GIVEN).ok
+    assert bench.of(t.PausePipeline) == [t.PausePipeline(True)]
+    assert bench.ask("start").reason == "policy: never recorded: induction; leave this moment first"
+    assert bench.ask("leave", moment="induction").ok
+    assert bench.of(t.ClearPreroll), "what was filled in it is no pre-roll"
+    bench.send(t.Pressed("primary", "rec1"), t.Durable("rec1", 100))
+    assert bench.ask("enter", moment="induction").ok
+    assert bench.state.name == "PAUSED"
+    assert bench.ask("resume").reason == "policy: never recorded: induction; leave this moment first"
+    assert bench.ask("pause").ok
+    assert bench.ask("leave", moment="induction").ok
+    assert bench.state.name == "PAUSED", "somebody's own pause goes on"
+    assert bench.ask("enter", moment="induction").ok
+    bench.send(t.Pressed("pause", "x"))
+    assert bench.state.name == "RECORDING", "the button in the room ends both"
+    assert bench.ask("enter", moment="lunch").reason == "policy: there is no such moment in policy.moments"
+
+
+def test_an_incomplete_consent_opens_nothing_but_takes_away_at_once() -> None:
+    bench = Bench(sound_configured=True).recording(GIVEN_AUDIO)
+    answer = bench.ask("consent", Consent(state="given", video=True))
+    assert "consent: who gave it is not said (by)" in answer.reason
+    assert not bench.state.consent.audio
+    assert bench.of(t.StartPipeline) == [t.StartPipeline(sound_allowed=False, paused=False)]
+    bench.ask("consent", Consent(state="given", audio=True))
+    assert bench.state.name == "STOPPING"
+
+
+def test_a_change_of_consent_is_a_record_and_keeps_the_case() -> None:
+    bench = Bench().recording()
+    case_id = bench.state.consent.case_id
+    assert case_id == "rec2"
+    assert bench.ask("consent", msgspec.structs.replace(GIVEN, audience="one resident")).ok
+    (written,) = [e.consent for e in bench.effects if isinstance(e, t.WriteConsent)]
+    assert (written.audience, written.case_id) == ("one resident", case_id)
+    (journaled,) = [e for e in bench.effects if isinstance(e, t.Journal)]
+    assert set(journaled.fields) == {"case_id", "state", "video", "audio", "stills", "purpose_class", "origin"}
+    stranger = msgspec.structs.replace(GIVEN, state="withdrawn", case_id="another")
+    assert bench.ask("consent", stranger).reason == "case: this one is not open"
+    assert bench.state.name == "RECORDING"
+
+
+def test_erase_needs_a_recording_and_takes_any() -> None:
+    bench = Bench().ready()
+    assert bench.ask("erase").reason == "erase: which recording is not said"
+    assert bench.ask("erase", recording="older", role="privacy-officer").ok
+    assert bench.of(t.EraseRecording) == [t.EraseRecording(("older",), "asked", "privacy-officer", "local")]
+    bench.recording()
+    assert bench.ask("erase", recording="rec1").ok
+    assert bench.of(t.EraseRecording) == [t.EraseRecording(("rec1",), "withdrawn", "", "local")]
 
 
 def test_a_start_waits_for_a_pipeline_that_is_just_starting() -> None:
@@ -489,7 +685,7 @@ def test_what_a_hanging_disk_did_not_take_is_saved_on_the_other_though_the_recor
 
 def test_without_consent_nothing_is_moved_to_another_disk() -> None:
     bench = Bench().recording()
-    bench.ask("consent", Consent(state="withdrawn", video=True))
+    bench.ask("consent", Consent(state="refused"))
     bench.send(t.WriterFault("rec1", "disk: no answer", "rec2"))
     assert bench.of(t.ContinueRecording) == []
     assert bench.state.name == "FAULT"

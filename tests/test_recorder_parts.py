@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,11 +45,11 @@ from firmware.recorder.rate import RateMeter
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
 from firmware.recorder.targets import Look, choose, total_room
 from hw.light_patterns import PATTERNS, lit_at, period_s
-from tests.recorder_helpers import Listener, children_of, runs, until
+from tests.recorder_helpers import CONSENT, Listener, children_of, runs, until
 
 ROOMY = Look("/a", 10**12)
 GOOD = Snapshot(
-    consent=Consent(state="given", video=True), disks=(ROOMY,), floor_bytes=10**8,
+    consent=CONSENT, disks=(ROOMY,), floor_bytes=10**8,
     reserve_bytes=10**9, reserve_hours=0.0, bytes_per_s=1.5e6, recipient_roles=frozenset({"archive", "escrow"}),
     escrow_needed=True, recipients_problem="", pipeline_started=True, pipeline_problem="", picture_age_s=0.2,
     pedal_problem="",
@@ -63,7 +64,7 @@ GOOD = Snapshot(
     [
         ({"consent": Consent()}, "consent: none"),
         ({"consent": Consent(state="refused", video=True)}, "consent: refused"),
-        ({"consent": Consent(state="given")}, "consent: not for video"),
+        ({"consent": msgspec.structs.replace(CONSENT, video=False, audio=True)}, "consent: not for video"),
         ({"disks": (Look("/a", 10**8 + 1_500_000 * 1440),), "reserve_bytes": 1_500_000 * 3600},
          "disk: 0.4 h left, 1.0 h needed"),
         ({"disks": (Look("/a", 10**8 + 1_500_000 * 7560),), "reserve_hours": 4.0}, "disk: 2.1 h left, 4.0 h needed"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from firmware.messages import Consent, Fragment, StreamInfo
 from firmware.paths import default_models_dir
@@ -27,10 +28,12 @@ def unit(tmp_path: Path) -> Iterator[Unit]:
 def test_pedal_to_sealed_file(unit: Unit) -> None:
     listener = unit.start()
     listener.state("READY")
-    until(lambda: _health(listener).preroll_s > 1.5, what="a pre-roll")
+    until(lambda: _health(listener).frames_out > 20, what="pictures")
+    assert _health(listener).preroll_s == 0, "kept without consent"
     assert listener.ask("start").reason == "consent: none"
     unit.light("ready", "double")
     assert listener.ask("consent", consent=CONSENT).ok
+    until(lambda: _health(listener).preroll_s > 1.5, what="a pre-roll")
 
     unit.board("tap pedal 0.1")
     report = listener.state("RECORDING")
@@ -78,7 +81,7 @@ def test_pedal_to_sealed_file(unit: Unit) -> None:
 
 def _health(listener):  # type: ignore[no-untyped-def]
     listener.read()
-    return listener.healths[-1] if listener.healths else type("None", (), {"preroll_s": 0.0})
+    return listener.healths[-1] if listener.healths else type("None", (), {"preroll_s": 0.0, "frames_out": 0})
 
 
 def _codes(listener) -> set[str]:  # type: ignore[no-untyped-def]
@@ -193,7 +196,7 @@ def test_sound_is_recorded_only_with_consent_to_it(unit: Unit) -> None:
     listener = unit.start()
     listener.state("READY")
     for audio in (True, False):
-        listener.ask("consent", consent=Consent(state="given", video=True, audio=audio))
+        listener.ask("consent", consent=replace(CONSENT, audio=audio))
         assert listener.ask("start").ok  # waits for the pipeline that consent to sound has replaced
         listener.state("RECORDING")
         time.sleep(0.5)
@@ -210,13 +213,13 @@ def test_sound_is_recorded_only_with_consent_to_it(unit: Unit) -> None:
     assert codecs == {True: ["opus"], False: [""]}
 
 
-def test_consent_withdrawn_stops_at_once(unit: Unit) -> None:
+def test_consent_refused_stops_at_once_and_keeps_what_was_agreed_to(unit: Unit) -> None:
     listener = unit.start()
     listener.state("READY")
     listener.ask("consent", consent=CONSENT)
     assert listener.ask("start").ok
     listener.state("RECORDING")
-    assert listener.ask("consent", consent=Consent(state="withdrawn", video=True)).state == "STOPPING"
+    assert listener.ask("consent", consent=Consent(state="refused")).state == "STOPPING"
     assert listener.event("stopped").fields["reason"] == "consent"
     listener.event("sealed")
     assert unit.stop() == 0

@@ -21,7 +21,7 @@ QUARTER_NS = 250_000_000
 CONSENT = Consent(
     state="given", video=True, audio=True, by="Dr. Secretperson", evidence="form 77", purpose="teaching",
     purpose_class="education", audience="students in lecture hall 2", destination="archive of the clinic",
-    retention_days=3650, medical_record=True, patient_ref="case-4711-0815",
+    retention_days=3650, medical_record="yes", patient_ref="case-4711-0815",
 )
 
 

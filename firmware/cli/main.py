@@ -13,6 +13,7 @@ from firmware.cli import (
     ask_commands,
     audit_commands,
     device_commands,
+    erase_commands,
     eval_commands,
     file_commands,
     keeping_commands,
@@ -57,6 +58,7 @@ ask_commands.register(app)
 record_commands.register(app)
 file_commands.register(app)
 verify_command.register(app)
+erase_commands.register(app)
 eval_commands.register(app)
 reader_commands.register(app)
 keeping_commands.register(app)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import signal
 import sys
 import threading
@@ -18,6 +16,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from firmware.cli.case_options import consent_from
 from firmware.cli.console import err, human_bytes, human_time, out
 from firmware.config import Config
 from firmware.errors import ConfigError, DamagedRecording, Refused
@@ -56,28 +55,20 @@ def record(
     codec: Annotated[Codec | None, typer.Option(help="Picture codec.")] = None,
     bitrate: Annotated[int | None, typer.Option(help="Picture bit rate in bit/s.")] = None,
     profile: Annotated[Profile | None, typer.Option(help="How closely the detectors look.")] = None,
-    sound: Annotated[bool, typer.Option("--sound", help="Record sound; you confirm that consent covers it.")] = False,
-    consent_by: Annotated[
-        str, typer.Option(help="Who confirms the consent; default: the user who runs this command.")
-    ] = "",
+    sound: Annotated[bool, typer.Option("--sound", help="Record sound, where the case's consent covers it.")] = False,
+    case: Annotated[
+        Path | None, typer.Option("--case", help="The case (TOML, see docs/consent.md); only scene:// needs none.")
+    ] = None,
 ) -> None:
     """Record without a pedal into one sealed file.
 
     A file is taken as fast as it goes and nothing is dropped; a device, an address or the scene is recorded live.
-    Ctrl-C stops cleanly: what was recorded is sealed. The header says that the operator of this command confirmed
-    the consent.
+    Ctrl-C stops cleanly: what was recorded is sealed.
     """
     from firmware.recorder.record_once import record as record_once
 
     settings = _settings(config, codec, bitrate, profile, sound)
-    consent = Consent(
-        state="given",
-        video=True,
-        audio=sound,
-        by=consent_by or _user(),
-        evidence="confirmed by the operator of `scrubcam record`",
-        purpose="recorded from the command line",
-    )
+    consent = _consent(source, case)
     keys: list[tuple[Literal["archive", "escrow", "reader"], Path]] = [
         *(("archive", path) for path in to), *(("escrow", path) for path in escrow or []),
         *(("reader", path) for path in reader or []),
@@ -160,12 +151,16 @@ def scrub_settings(
     return settings
 
 
-def _user() -> str:
-    """Who runs this; the number where the user has no name, as in many containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+def _consent(source: str, case: Path | None) -> Consent:
+    """The case as its file says it; the staged scene, in which there is nobody, is the one source that needs none."""
+    from firmware.recorder.record_once import STAGED
+
+    if case is None and source.startswith("scene://"):
+        return STAGED
+    if case is None:
+        raise Refused("consent: none", meaning="Nothing is recorded",
+                      todo="say what was agreed to in a file, --case; docs/consent.md lists what it must say")
+    return consent_from(case)
 
 
 def _settings(

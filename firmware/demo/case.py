@@ -10,16 +10,20 @@ from firmware.demo.stage import PREROLL_S, Stage
 from firmware.demo.steps import Steps
 from firmware.demo.witness import Heard, MqttWitness, SocketWitness
 from firmware.fleet.topics import FleetCommand
-from firmware.messages import Consent
+from firmware.messages import CaseConsent
 from hw.sim.board_wire import BoardRemote
 
 TAP_S, HOLD_S = 0.15, 1.2
+SOME_FRAMES = 30
 ENOUGH_PREROLL_S = 8.0
 BOOKMARK_EVERY_S = 2.5
 PAUSE_S = 3.0
 READY_TIMEOUT_S = 45.0
-CONSENT = Consent(
-    state="given", video=True, audio=True, by="Dr. Example", evidence="signed form 12", purpose="teaching (demo)"
+CONSENT = CaseConsent(
+    state="given", video=True, audio=True, stills=True, by="Dr. Example", evidence="signed form 12",
+    evidence_kind="written", purpose="To show a staged operation.", purpose_class="education",
+    audience="whoever runs the demo", destination="the demo's folder", retention_days=1, medical_record="no",
+    procedure="staged operation",
 )
 
 
@@ -64,8 +68,13 @@ class Case:
         fault = self._local.reports[-1][1].fault if self._local.reports else "the recorder did not come up"
         self._steps.need("device up", ready and self._local.state == "READY",
                          fault or "three processes under one supervisor, state READY")
-        picture = self._local.wait_for(self._has_preroll(1.0), READY_TIMEOUT_S)
-        self._steps.need("picture", picture, "scrubbed, encoded pre-roll is coming in" if picture else "none comes in")
+        picture = self._local.wait_for(self._has_pictures, READY_TIMEOUT_S)
+        kept = self._local.health.preroll_s if self._local.health else 0.0
+        told = f"{kept:.1f} s were kept" if kept else "scrubbed pictures come in; none is kept without consent"
+        self._steps.need("picture", picture and not kept, told if picture else "none comes in")
+
+    def _has_pictures(self) -> bool:
+        return self._local.health is not None and self._local.health.frames_out > SOME_FRAMES
 
     def _has_preroll(self, seconds: float) -> Any:
         return lambda: self._local.health is not None and self._local.health.preroll_s >= seconds

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from firmware.durable import remove_leftovers
-from firmware.errors import ConfigError, DiskFault, ScrubcamError
+from firmware.durable import remove_durably, remove_leftovers
+from firmware.errors import ConfigError, DiskFault, Refused, ScrubcamError
 from firmware.export.copy import add_timestamps, write_sealed_copy
 from firmware.vault.attachments import Timestamp
 from firmware.vault.copies import is_copy
@@ -101,12 +101,16 @@ def _copy(
     remove_leftovers(target, of=os.path.basename(copy))  # of a run that was killed
     if not os.path.lexists(copy):
         _check_room(target, one)
+        here = keystore.has(one.recording_id)
         try:
             write_sealed_copy(recording_path(one.folder, one.recording_id), keystore, timestamps, copy, progress=tell)
         except DiskFault as fault:
             raise DiskFault(fault.what, meaning="It was not handed over",
                             todo="check the drive that is named: its room, its cable, whether it is read-only",
                             ) from fault
+        if here and not keystore.has(one.recording_id):
+            remove_durably(copy)
+            raise Refused(f"{one.recording_id} was erased while it was copied", meaning="The copy was deleted again")
     elif not is_copy(copy, one.chain, tell):  # one that is whole counts: power went before the ledger was written
         raise ConfigError(f"{copy} exists already and is not a sealed copy of this recording",
                           meaning="It was left as it is and the recording was not handed over",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import msgspec
 from msgspec import Struct
 
 from firmware.fleet.topics import MAX_COMMAND_BYTES, FleetCommand
-from firmware.messages import Command
+from firmware.messages import Command, Consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,24 @@ def read_command(
     try:
         asked = msgspec.json.decode(payload, type=FleetCommand)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        return Refusal(_id_of(payload), f"not a command: {str(error)[:200]}")
+        return Refusal(_id_of(payload), _what_was_wrong(str(error)))
     if expiry_s == 0 or (asked.expires_unix_s is not None and now_unix_s >= asked.expires_unix_s):
         return Refusal(asked.id, "the command has expired")
     if (asked.verb == "consent") != (asked.consent is not None):
         return Refusal(asked.id, 'the verb "consent" needs the field consent, and no other verb may have it')
-    return Command(asked.id, asked.verb, origin="mqtt", note=asked.note, consent=asked.consent)
+    if (asked.verb in ("enter", "leave")) != bool(asked.moment):
+        return Refusal(asked.id, 'the verbs "enter" and "leave" need the field moment, and no other verb may have it')
+    consent = Consent(**msgspec.structs.asdict(asked.consent)) if asked.consent is not None else None
+    return Command(asked.id, asked.verb, origin="mqtt", note=asked.note, consent=consent, moment=asked.moment)
+
+
+def _what_was_wrong(error: str) -> str:
+    """The decoder's words without what was sent: they are logged and answered, and a wrong field may hold a name."""
+    if "unknown field `patient_ref`" in error:
+        return "consent: the link to the patient's record (patient_ref) is taken on the unit's own socket only"
+    told = re.sub(r"Invalid enum value .* - at `", "Invalid value - at `", error, flags=re.DOTALL)
+    told = re.sub(r"unknown field `.*?`( - at `|$)", r"an unknown field\1", told, flags=re.DOTALL)
+    return f"not a command: {told[:200]}"
 
 
 def _id_of(payload: bytes) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from firmware.messages import Consent, Event, Health, RecorderState, StateReport
+from firmware.messages import CaseConsent, Event, Health, RecorderState, StateReport
 
 MAX_COMMAND_BYTES = 8 * 1024
 """A larger command is answered with an error, unread."""
@@ -15,7 +15,7 @@ MAX_PACKET_BYTES = 64 * 1024
 """The broker is asked never to send a larger packet."""
 
 Leaf = Literal["status", "state", "events", "health", "command", "answer"]
-FleetVerb = Literal["start", "stop", "bookmark", "pause", "resume", "consent"]
+FleetVerb = Literal["start", "stop", "bookmark", "pause", "resume", "consent", "enter", "leave"]
 
 T = TypeVar("T")
 
@@ -56,6 +56,10 @@ class State(Struct, frozen=True):
     consent: str = "none"
     hours_left: float = 0.0
     """Recording time left on the disk or disks at the present rate, to a tenth."""
+    case_id: str = ""
+    """The open case's opaque id."""
+    moments: list[str] = []
+    """The moments of the site's policy that last now: nothing is recorded in them."""
 
 
 class FleetEvent(Struct, frozen=True):
@@ -96,8 +100,10 @@ class FleetCommand(Struct, frozen=True, forbid_unknown_fields=True):
     id: Annotated[str, Meta(min_length=1, max_length=64)]
     verb: FleetVerb
     note: Annotated[str, Meta(max_length=200)] = ""
-    consent: Consent | None = None
-    """Only for the verb "consent", which needs it."""
+    consent: CaseConsent | None = None
+    """Only for the verb "consent", which needs it. No link to the patient's record: that is for the local socket."""
+    moment: Annotated[str, Meta(max_length=40)] = ""
+    """Only for the verbs "enter" and "leave", which need it."""
     expires_unix_s: float | None = None
 
 

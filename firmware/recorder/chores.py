@@ -11,12 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from firmware.config import Config
-from firmware.errors import DiskFault, ScrubcamError
+from firmware.errors import DiskFault, KeyFault, Refused, ScrubcamError
 from firmware.recorder import machine_types as t
+from firmware.recorder.session import Session
 from firmware.recorder.targets import Look, Target, make_private
+from firmware.vault.certificate import Order
 from firmware.vault.device_ca import to_der
 from firmware.vault.device_certificates import load_device_chain
 from firmware.vault.device_key import DeviceKey
+from firmware.vault.erasure import Erasure, Signer
+from firmware.vault.format import DeviceInfo
 from firmware.vault.keys import RecipientKey, load_recipients
 from firmware.vault.keystore import Keystore
 from firmware.vault.recover import Recovery, recover_all
@@ -52,6 +56,7 @@ class Chores:
         """A recording was given up on its disk and may be open there still."""
         with contextlib.suppress(ScrubcamError):  # told by the self-test; here it is for the journal's first lines
             self.keys.device = DeviceKey.load_or_create(cfg.paths.state_dir)
+        self._erasure = Erasure(cfg.paths.state_dir, cfg.paths.targets, clock, self._signer, note)
         self._targets = [Target(folder, disk, clock, first=not n) for n, folder in enumerate(cfg.paths.targets)]
 
     def close(self) -> None:
@@ -79,6 +84,43 @@ class Chores:
     def recover(self) -> None:
         threading.Thread(target=self._recover, name="recover", daemon=True).start()
 
+    def erase(self, effect: t.EraseRecording, writers: Sequence[Session]) -> None:
+        """Erase; `writers` are those of what is being written still."""
+        asked_ns = self._clock.monotonic_ns()
+        threading.Thread(target=self._erase, args=(effect, writers, asked_ns), name="erase", daemon=True).start()
+
+    def _erase(self, effect: t.EraseRecording, writers: Sequence[Session], asked_ns: int) -> None:
+        order = Order(effect.cause, effect.role, effect.origin, self._clock.unix_s())
+        problem = ""
+        try:
+            self._erasure.erase(
+                effect.recording_ids, order, asked_ns, {one.recording_id: one for one in writers}
+            )
+        except ScrubcamError as fault:
+            refused = isinstance(fault, Refused)  # then it may be no recording's id: it is not repeated
+            self._note("erase-failed", "" if refused else effect.recording_ids[0],
+                       {"cause": order.cause, "problem": fault.what})
+            problem = "" if refused else f"erasure: {fault.what}"
+        self._tell_of_erasures(problem)
+        self._report(t.Erased(effect.recording_ids, problem))
+
+    def _resume_erasures(self) -> None:
+        """Raises nothing: what a disk refuses is told, and taken up again at the next recovery."""
+        try:
+            self._erasure.resume()
+            self._tell_of_erasures("")
+        except ScrubcamError as fault:
+            self._tell_of_erasures(f"erasure: {fault.what}")
+
+    def _tell_of_erasures(self, problem: str) -> None:
+        self._report(t.Alerted("erasure", problem, cleared=not problem))
+
+    def _signer(self) -> Signer:
+        device = self.keys.device
+        if device is None:
+            raise KeyFault("the device key is not there, so no certificate of the erasure can be signed")
+        return Signer(device, DeviceInfo(self._cfg.device.name, device.public, self.keys.certificates))
+
     def _self_test(self) -> None:
         try:
             make_private(self._cfg.paths.state_dir, meaning="Nothing can be recorded")
@@ -102,6 +144,7 @@ class Chores:
         except ScrubcamError as fault:
             self._report(t.Recovered(0, f"{fault.code}: {fault.what}"))
             return
+        self._resume_erasures()
         found, problems = self._close_open_files(device)
         if len(problems) == len(self._targets):
             self._report(t.Recovered(0, problems[0]))

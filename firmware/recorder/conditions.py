@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
+from firmware.case import start_problems
+from firmware.config import Policy
 from firmware.messages import Consent
 from firmware.recorder.targets import Look, total_room
 
 PICTURE_STALE_S = 1.9
 """A picture older than this is no picture: the promise is to notice within 2 s, and a look takes up to 0.1 s."""
+
+NO_POLICY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,9 @@ class Snapshot:
     picture_age_s: float | None
     pedal_problem: str
     zones_problem: str = ""
+    policy: Policy = NO_POLICY
+    room: str = ""
+    moments: frozenset[str] = frozenset()
 
 
 def hours_left(disks: Sequence[Look], floor_bytes: int, bytes_per_s: float) -> float:
@@ -62,9 +69,9 @@ def low(hours: float, warn_hours: float, told: bool) -> bool:
 
 
 def _consent(s: Snapshot) -> str | None:
-    if s.consent.state != "given":
-        return f"consent: {s.consent.state}"
-    return None if s.consent.video else "consent: not for video"
+    """The first sentence only: of a consent that is not given, what the policy adds would be noise."""
+    problems = start_problems(s.consent, s.policy, s.room, s.moments)
+    return problems[0] if problems else None
 
 
 def _disk(s: Snapshot) -> str | None:
@@ -113,5 +120,5 @@ CONDITIONS: dict[str, Callable[[Snapshot], str | None]] = {
 
 
 def unmet(snapshot: Snapshot) -> tuple[str, ...]:
-    """The sentences of all conditions that do not hold; each starts with its condition's name."""
+    """The sentences of all conditions that do not hold; each starts with its condition's name, or with "policy:"."""
     return tuple(sentence for check in CONDITIONS.values() if (sentence := check(snapshot)) is not None)

@@ -189,6 +189,18 @@ class Effects:
         self._forget(effect.recording_id)
 
     @_do.register
+    def _(self, effect: t.EraseRecording, state: t.MachineState) -> None:
+        running = [one for one in (self.session, self._closing) if one and one.recording_id in effect.recording_ids]
+        for session in running:
+            session.abandon()
+            self._forget(session.recording_id)
+        self._chores.erase(effect, running)
+
+    @_do.register
+    def _(self, effect: t.WriteConsent, state: t.MachineState) -> None:
+        self._put(effect.consent)
+
+    @_do.register
     def _(self, effect: t.WriteBookmark, state: t.MachineState) -> None:
         self._put(Bookmark(self._time_line_ns(), self._parts.clock.unix_s(), effect.origin, effect.note))
 

@@ -71,6 +71,13 @@ class Journal:
         """Events numbered above `seq`, in order, at most `limit`. Raises DiskFault."""
         return [chain.told(row) for row in self.rows_after(seq, limit)]
 
+    def last_seq(self) -> int:
+        """The number of the newest event, 0 when there is none. Raises DiskFault."""
+        try:
+            return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM lines").fetchone()[0])
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
     def rows(self, batch: int = 500) -> Iterator[chain.Row]:
         """All lines as they are stored, in order. Raises DiskFault."""
         seq = -(2**62)

@@ -1,7 +1,7 @@
 """The recorder's state machine, a pure function: `step(state, event, now) -> state, effects`. No clock, no I/O.
 
 Every state has a deadline here (`_deadline`, met by Tick) or an exit from outside (READY, RECORDING, PAUSED: controls,
-commands, faults). No start without video consent; a recording whose consent goes away stops at once.
+commands, faults). No start without a whole consent; a recording whose consent goes away stops, or is filled, at once.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from firmware import case
 from firmware.messages import RecorderState
 from firmware.recorder import machine_commands as commands
 from firmware.recorder import machine_disk as disk
 from firmware.recorder import machine_types as t
-from firmware.recorder.machine_turn import Turn, consent_allows_video
+from firmware.recorder.machine_turn import RUNNING, Turn
 
 SOURCE_AWAY = ("source-lost", "source-missing")
 
@@ -27,12 +28,17 @@ def step(state: t.MachineState, event: t.MachineEvent, now_ns: int) -> tuple[t.M
 
 
 def may_write(state: t.MachineState) -> bool:
-    """May a fragment that arrives now be given to the writer?"""
+    """May a fragment that arrives now be given to the writer? Without consent only where every frame is filled."""
     return (
         state.opened
-        and state.name in ("STARTING", "RECORDING", "PAUSED", "INTERRUPTED")
-        and consent_allows_video(state.consent)
+        and state.name in RUNNING
+        and (case.allows(state.consent, "video") or (state.blanked and state.paused))
     )
+
+
+def may_keep(state: t.MachineState) -> bool:
+    """May a fragment that is not written be kept in memory, for the pre-roll? Not without consent."""
+    return case.allows(state.consent, "video")
 
 
 def recording_evident(state: t.MachineState, now_ns: int) -> bool:
@@ -92,9 +98,10 @@ def _durable(turn: Turn, event: t.Durable) -> None:
     if state.name == "STARTING":
         turn.go("PAUSED" if state.paused else "RECORDING")
         turn.emit(t.WriteState(turn.state.name, "started"), t.PlayTone("start"))
-        turn.journal("started")
+        turn.journal("started", case_id=state.consent.case_id)
     elif state.name == "INTERRUPTED" and not state.durable_bytes:
-        turn.journal("started")  # the pipeline died between the first picture and the disk's word on it
+        # The pipeline died between the first picture and the disk's word on it.
+        turn.journal("started", case_id=state.consent.case_id)
 
 
 def _pipeline_up(turn: Turn, _event: t.PipelineUp) -> None:
@@ -142,6 +149,15 @@ def _alerted(turn: Turn, event: t.Alerted) -> None:
         turn.emit(t.PlayTone("warning"))
 
 
+def _erased(turn: Turn, event: t.Erased) -> None:
+    state = turn.state
+    if not state.erasing.issubset(event.recording_ids) or not state.erasing:
+        return  # one that was not running
+    fault = event.problem or state.fault
+    turn.end_recording()
+    turn.arrive("FAULT" if fault and state.then != "SHUTDOWN" else state.then, fault)
+
+
 def _update_begun(turn: Turn, _event: t.UpdateBegun) -> None:
     if turn.state.name == "READY":
         turn.go("UPDATING")
@@ -187,7 +203,7 @@ def _deadline(turn: Turn) -> None:
         turn.stop("disk", fault="disk: nothing was stored in time")
     elif state.name == "STARTING":
         turn.go("READY")
-        turn.put(recording_id="", paused=False)
+        turn.put(recording_id="")
         turn.refuse("pipeline: no picture")
     elif state.name == "INTERRUPTED":
         turn.emit(t.KillPipeline())
@@ -197,7 +213,8 @@ def _deadline(turn: Turn) -> None:
         if not turn.schedule_restart() or given_up:
             turn.stop("pipeline", fault="pipeline: no picture after restart")
     elif state.name == "STOPPING":
-        turn.abandon("disk: the recording was not sealed in time")
+        turn.abandon("erasure: not done in time; it is taken up again" if state.erasing
+                     else "disk: the recording was not sealed in time")
     elif state.name == "UPDATING":
         turn.go("READY")
         turn.journal("update-ended", problem="not done in time")
@@ -212,7 +229,8 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     t.BootDone: _boot_done, t.SelfTested: _self_tested, t.Recovered: _recovered, t.Pressed: _pressed,
     t.Asked: _asked, t.ConditionsChanged: _conditions, t.Durable: _durable, t.PipelineUp: _pipeline_up,
     t.PipelineDown: _pipeline_down, t.Alerted: _alerted, t.WriterFault: disk.writer_fault, t.DiskLow: disk.disk_low,
-    t.Sealed: disk.sealed, t.UpdateBegun: _update_begun, t.UpdateEnded: _update_ended, t.Tick: _tick,
+    t.Sealed: disk.sealed, t.Erased: _erased, t.UpdateBegun: _update_begun, t.UpdateEnded: _update_ended,
+    t.Tick: _tick,
     t.ShutdownAsked: _shutdown,
 }
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from firmware.recorder import machine_consent as consents
 from firmware.recorder import machine_types as t
-from firmware.recorder.machine_turn import Turn, consent_allows_video
+from firmware.recorder.machine_turn import RUNNING, Turn
 
-RUNNING = ("STARTING", "RECORDING", "PAUSED", "INTERRUPTED")
+PRIVACY_BUTTON = "privacy button"
 
 
 def pressed(turn: Turn, event: t.Pressed) -> None:
-    """A pedal press starts, or bookmarks what runs; a hold stops; the privacy button toggles the pause."""
+    """A pedal press starts, or bookmarks what runs; a hold stops; the privacy button toggles the pause, or ends the
+    moment that is not recorded."""
     name = turn.state.name
     if event.gesture == "stop":
-        _stop(turn, "pedal")
+        stop(turn, "pedal")
     elif event.gesture == "pause":
-        problem = _pause(turn, not turn.state.paused, "privacy button")
+        problem = consents.leave_all(turn, PRIVACY_BUTTON) if turn.state.moments else _toggle_pause(turn)
         if problem:
             turn.emit(t.PlayTone("refused"))
     elif name in RUNNING:
@@ -32,7 +34,7 @@ def asked(turn: Turn, event: t.Asked) -> None:
     if command.verb == "start":
         problem = _start(turn, event.new_id)
     elif command.verb == "stop":
-        problem = _stop(turn, command.origin)
+        problem = stop(turn, command.origin)
     elif command.verb == "bookmark":
         problem = _bookmark(turn, command.origin, command.note)
     elif command.verb == "pause":
@@ -40,7 +42,11 @@ def asked(turn: Turn, event: t.Asked) -> None:
     elif command.verb == "resume":
         problem = _pause(turn, False, command.origin)
     elif command.verb == "consent":
-        problem = _consent(turn, event)
+        problem = consents.changed(turn, event)
+    elif command.verb in ("enter", "leave"):
+        problem = consents.moment(turn, command.moment, command.verb == "enter", command.origin)
+    elif command.verb == "erase":
+        problem = consents.erase(turn, command)
     turn.emit(t.Reply(command.id, not problem, problem))
 
 
@@ -48,12 +54,12 @@ def _start(turn: Turn, new_id: str) -> str:
     state = turn.state
     if state.name in RUNNING:
         return ""
-    problem = _why_not(state)
+    problem = _why_not(turn)
     if problem:
         turn.refuse(problem)
         return problem
     turn.put(
-        recording_id=new_id, opened=False, paused=False, durable_bytes=0, durable_grew_ns=0, refusal="", fault="",
+        recording_id=new_id, parts=(), opened=False, durable_bytes=0, durable_grew_ns=0, refusal="", fault="",
         stop_reason="", then="READY",
     )
     turn.go("STARTING")
@@ -62,23 +68,23 @@ def _start(turn: Turn, new_id: str) -> str:
     return ""
 
 
-def _why_not(state: t.MachineState) -> str:
+def _why_not(turn: Turn) -> str:
     """The first thing that stands against a start, as a sentence; empty when nothing does."""
+    state = turn.state
     if state.name == "FAULT":
         return "fault: " + state.fault
     if state.name != "READY":
         return f"state: {state.name.lower()}"
-    if not consent_allows_video(state.consent):
-        return f"consent: {state.consent.state}" if state.consent.state != "given" else "consent: not for video"
-    unmet = [sentence for sentence in state.unmet if not sentence.startswith(("consent:", "pipeline: starting"))]
-    return unmet[0] if unmet else ""
+    ours = ("consent:", "policy:", "pipeline: starting")
+    unmet = [sentence for sentence in state.unmet if not sentence.startswith(ours)]
+    return turn.forbidden() or (unmet[0] if unmet else "")
 
 
-def _stop(turn: Turn, cause: str) -> str:
+def stop(turn: Turn, cause: str) -> str:
     state = turn.state
     if state.name == "STARTING" and not state.opened:
         turn.go("READY")
-        turn.put(recording_id="", paused=False)
+        turn.put(recording_id="")
     elif state.name in RUNNING:
         turn.stop(cause)
     elif state.name == "FAULT":
@@ -99,43 +105,12 @@ def _pause(turn: Turn, on: bool, origin: str) -> str:
     state = turn.state
     if state.name not in RUNNING or not state.opened:
         return f"not recording: {state.name.lower()}"
-    if state.paused == on:
-        return ""
-    turn.emit(t.PausePipeline(on))
-    turn.put(paused=on)
-    if state.name in ("RECORDING", "PAUSED"):
-        turn.go("PAUSED" if on else "RECORDING")
-    turn.emit(t.WriteState("PAUSED" if on else "RECORDING", origin), t.PlayTone("pause" if on else "start"))
-    turn.journal("paused" if on else "resumed", origin=origin)
+    if not on and (state.moments or state.blanked):
+        return turn.forbidden()
+    turn.put(hand_paused=on)
+    turn.sync_pause(origin)
     return ""
 
 
-def _consent(turn: Turn, event: t.Asked) -> str:
-    consent = event.command.consent
-    if consent is None:
-        return "consent: the command carries none"
-    if consent == turn.state.consent:
-        return ""
-    if turn.state.name == "STOPPING" and consent_allows_video(consent):
-        return "state: stopping; give consent for the next recording once this one is sealed"
-    turn.put(consent=consent)
-    turn.journal("consent", state=consent.state, video=consent.video, audio=consent.audio)
-    running = turn.state.name in RUNNING
-    if not consent_allows_video(consent):
-        turn.emit(t.ClearPreroll())
-        if running and turn.state.opened:
-            turn.stop("consent")
-        elif running:
-            _stop(turn, "consent")
-    if not turn.state.opened:
-        turn.sync_pipeline()
-    elif running and turn.state.name != "STOPPING" and turn.state.sound_on and not consent.audio:
-        _silence(turn)
-    return ""
-
-
-def _silence(turn: Turn) -> None:
-    """Consent to sound went away while recording: the pipeline was told at birth, so it is replaced, with a gap."""
-    turn.go("INTERRUPTED")
-    turn.emit(t.WriteState("INTERRUPTED", "sound consent"))
-    turn.start_pipeline()
+def _toggle_pause(turn: Turn) -> str:
+    return _pause(turn, not turn.state.hand_paused, PRIVACY_BUTTON)

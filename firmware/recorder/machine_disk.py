@@ -7,8 +7,9 @@ that disk, and not before.
 
 from __future__ import annotations
 
+from firmware import case
 from firmware.recorder import machine_types as t
-from firmware.recorder.machine_turn import Turn, consent_allows_video
+from firmware.recorder.machine_turn import Turn
 
 
 def writer_fault(turn: Turn, event: t.WriterFault) -> None:
@@ -17,9 +18,9 @@ def writer_fault(turn: Turn, event: t.WriterFault) -> None:
     if event.recording_id and event.recording_id == state.closing:
         _give_up_closing(turn, event.text)
         return
-    if not state.opened or event.recording_id != state.recording_id:
+    if not state.opened or event.recording_id != state.recording_id or state.erasing:
         return
-    if event.next_id and consent_allows_video(state.consent):
+    if event.next_id and case.allows(state.consent, "video"):
         _go_on(turn, event.next_id, event.text, sealable=False)
     elif state.name == "STOPPING":
         turn.abandon(event.text)
@@ -32,7 +33,7 @@ def disk_low(turn: Turn, event: t.DiskLow) -> None:
     state = turn.state
     if not state.opened or event.recording_id != state.recording_id or state.name == "STOPPING":
         return
-    if event.next_id and consent_allows_video(state.consent):
+    if event.next_id and case.allows(state.consent, "video"):
         _go_on(turn, event.next_id, "disk: full up to its floor", sealable=True)
     else:
         turn.emit(t.PlayTone("warning"))
@@ -46,7 +47,7 @@ def sealed(turn: Turn, event: t.Sealed) -> None:
         turn.emit(t.Journal("sealed", state.closing, {"reason": "disk-full", "bytes": event.total_bytes}))
         turn.put(closing="", closing_until_ns=0)
         return
-    if not state.opened or event.recording_id != state.recording_id:
+    if not state.opened or event.recording_id != state.recording_id or state.erasing:
         return
     turn.journal("sealed", reason=state.stop_reason, bytes=event.total_bytes)
     then = state.then if state.name == "STOPPING" else "FAULT"
@@ -68,7 +69,7 @@ def _go_on(turn: Turn, next_id: str, cause: str, *, sealable: bool) -> None:
     state, earlier = turn.state, turn.state.recording_id
     if sealable:
         turn.emit(t.WriteState("STOPPING", f"goes on in {next_id}"))
-    turn.put(recording_id=next_id, durable_bytes=0, durable_grew_ns=0)
+    turn.put(recording_id=next_id, parts=(*state.parts, earlier), durable_bytes=0, durable_grew_ns=0)
     if sealable:
         turn.put(closing=earlier, closing_until_ns=turn.now_ns + state.rules.stopping_ns)
     turn.emit(t.ContinueRecording(earlier, next_id, sealable))

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from firmware import case
 from firmware.messages import Consent, RecorderState
 from firmware.recorder import machine_types as t
 
-
-def consent_allows_video(consent: Consent) -> bool:
-    """The consent lock."""
-    return consent.state == "given" and consent.video
+RUNNING = ("STARTING", "RECORDING", "PAUSED", "INTERRUPTED")
 
 
 class Turn:
@@ -42,12 +40,19 @@ class Turn:
         if name == "INTERRUPTED":
             self.put(interrupted_since_ns=self.now_ns)
 
+    def forbidden(self) -> str:
+        """What the consent lock and the site's policy say against recording now: a sentence, empty when nothing."""
+        state = self.state
+        problems = case.start_problems(state.consent, state.rules.policy, state.rules.room, state.moments)
+        return problems[0] if problems else ""
+
     def open_recording(self) -> None:
         """Commit: the consent lock is asked here, once more, whatever led to this."""
-        if not consent_allows_video(self.state.consent):
+        problem = self.forbidden()
+        if problem:
             self.go("READY")
-            self.put(recording_id="", paused=False)
-            self.refuse("consent: " + self.state.consent.state)
+            self.put(recording_id="")
+            self.refuse(problem)
             return
         self.put(opened=True, deadline_ns=self.now_ns + self.state.rules.starting_ns)
         self.emit(t.OpenRecording(self.state.recording_id))
@@ -55,12 +60,45 @@ class Turn:
     def stop(self, reason: str, *, then: RecorderState = "READY", fault: str = "") -> None:
         """End the running recording; sealed, or in FAULT by STOPPING's deadline."""
         self.emit(t.WriteState("STOPPING", reason), t.SealRecording(self.state.recording_id, reason))
-        if self.state.paused:
-            self.emit(t.ClearPreroll(), t.PausePipeline(False))
-        self.put(stop_reason=reason, then="FAULT" if fault else then, fault=fault, paused=False)
+        self._into_stopping(reason, "FAULT" if fault else then, fault)
+
+    def erase(self, role: str, origin: str) -> None:
+        """Consent was withdrawn: nothing more is written, no ending either; STOPPING waits for Erased."""
+        state = self.state
+        if state.erasing:
+            return
+        every = (*state.parts, state.recording_id)
+        self.put(erasing=frozenset(every))
+        if state.closing in every:
+            self.put(closing="", closing_until_ns=0)
+        self.emit(t.ClearPreroll(), t.EraseRecording(every, "withdrawn", role, origin))
+        if self.state.name != "STOPPING":
+            self._into_stopping("withdrawn", "READY", "")
+
+    def _into_stopping(self, reason: str, then: RecorderState, fault: str) -> None:
+        self.put(stop_reason=reason, then=then, fault=fault)
         self.go("STOPPING")
         self.journal("stopped", reason=reason)
         self.emit(t.PlayTone("warning" if fault else "stop"))
+        self.put(hand_paused=False, blanked=False)
+        self.sync_pause("")
+
+    def sync_pause(self, cause: str) -> None:
+        """Bring the pipeline to what hand, consent and policy say: filled and mute, or not. `cause` goes on record."""
+        state = self.state
+        on = state.hand_paused or state.blanked or bool(state.moments)
+        if on == state.paused:
+            return
+        running = state.opened and state.name in RUNNING
+        if not running:
+            self.emit(t.ClearPreroll())
+        self.emit(t.PausePipeline(on))
+        self.put(paused=on)
+        if running:
+            if state.name in ("RECORDING", "PAUSED"):
+                self.go("PAUSED" if on else "RECORDING")
+            self.emit(t.WriteState("PAUSED" if on else "RECORDING", cause), t.PlayTone("pause" if on else "start"))
+            self.journal("paused" if on else "resumed", origin=cause)
 
     def abandon(self, fault: str) -> None:
         """The writer failed while sealing: what is on the disk stays, recovery closes it."""
@@ -73,10 +111,11 @@ class Turn:
     def end_recording(self) -> None:
         """No recording is open any more; consent never outlives its recording, nor do pictures in memory."""
         self.put(
-            recording_id="", opened=False, paused=False, stop_reason="", durable_bytes=0, durable_grew_ns=0,
-            consent=Consent(), then="READY", fault="",
+            recording_id="", opened=False, stop_reason="", durable_bytes=0, durable_grew_ns=0, parts=(),
+            erasing=frozenset(), consent=Consent(), then="READY", fault="", hand_paused=False, blanked=False,
         )
         self.emit(t.ClearPreroll())
+        self.sync_pause("")
 
     def arrive(self, name: RecorderState, fault: str) -> None:
         """Enter a resting state after a recording, or at shutdown."""
@@ -147,5 +186,4 @@ class Turn:
             self.start_pipeline()
 
     def _sound_allowed(self) -> bool:
-        consent = self.state.consent
-        return self.state.rules.sound_configured and consent.state == "given" and consent.audio
+        return self.state.rules.sound_configured and case.allows(self.state.consent, "audio")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from firmware.config import Policy
 from firmware.messages import Command, Consent, RecorderState
 from hw.ports import ToneName
 
@@ -12,13 +13,16 @@ SECOND = 1_000_000_000
 Gesture = Literal["primary", "stop", "pause"]
 Scalar = str | int | float | bool
 NO_CONSENT = Consent()
+NO_POLICY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Deadlines and windows; `sound_configured` is the configuration's word on sound."""
+    """Deadlines and windows; `sound_configured` is the configuration's word on sound, `room` where this unit stands."""
 
     sound_configured: bool = False
+    policy: Policy = NO_POLICY
+    room: str = ""
     light_stale_ns: int = 3 * SECOND // 2
     boot_ns: int = 5 * SECOND
     selftest_ns: int = 15 * SECOND
@@ -45,6 +49,9 @@ class MachineState:
     `opened` says the file of `recording_id` was asked for; `then` is where STOPPING leads; `sound_on` is what the
     running pipeline was told; `start_pipeline_at_ns` 0: no start is due; `durable_grew_ns` 0: no byte yet.
     `closing` is the earlier part of a recording that goes on in another file, as long as that part is being closed.
+    `paused` is what the pipeline was told: by hand, because consent was refused (`blanked`), or in one of the `moments`
+    that are never recorded. `parts` are the files before that of `recording_id`, on other disks. While there is any id
+    in `erasing`, STOPPING waits for the end of this erasure, not for the seal.
     """
 
     rules: Rules = Rules()
@@ -55,6 +62,11 @@ class MachineState:
     recording_id: str = ""
     opened: bool = False
     paused: bool = False
+    hand_paused: bool = False
+    blanked: bool = False
+    moments: frozenset[str] = frozenset()
+    parts: tuple[str, ...] = ()
+    erasing: frozenset[str] = frozenset()
     stop_reason: str = ""
     then: RecorderState = "READY"
     durable_bytes: int = 0
@@ -175,6 +187,14 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """The erasure that was asked for is done, or stopped at `problem` and goes on at the next recovery."""
+
+    recording_ids: tuple[str, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateBegun:
     """The updater asks for the device."""
 
@@ -196,7 +216,7 @@ class ShutdownAsked:
 
 MachineEvent = (
     BootDone | SelfTested | Recovered | Pressed | Asked | ConditionsChanged | Durable | PipelineUp | PipelineDown
-    | Alerted | WriterFault | DiskLow | Sealed | UpdateBegun | UpdateEnded | Tick | ShutdownAsked
+    | Alerted | WriterFault | DiskLow | Sealed | Erased | UpdateBegun | UpdateEnded | Tick | ShutdownAsked
 )
 
 
@@ -268,6 +288,28 @@ class AbandonRecording:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseRecording:
+    """Write nothing more to these, drop their keys from memory, destroy the stored ones, delete the files; report
+    Erased.
+
+    More than one: the parts of one recording. `cause` is a stable word: "withdrawn", or "asked" by the verb erase.
+    `role` and `origin` are those of who ordered it.
+    """
+
+    recording_ids: tuple[str, ...]
+    cause: str
+    role: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConsent:
+    """The consent as it is from now on, as an encrypted record in the file."""
+
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
 class WriteBookmark:
     origin: str
     note: str
@@ -323,6 +365,6 @@ class Exit:
 
 Effect = (
     RunSelfTest | RunRecovery | StartPipeline | KillPipeline | PausePipeline | OpenRecording | SealRecording
-    | ContinueRecording | AbandonRecording | WriteBookmark | WriteState | WriteGap | ClearPreroll | Journal | Reply
-    | PlayTone | Exit
+    | ContinueRecording | AbandonRecording | EraseRecording | WriteConsent | WriteBookmark | WriteState | WriteGap
+    | ClearPreroll | Journal | Reply | PlayTone | Exit
 )

@@ -90,7 +90,8 @@ class RecorderProcess:
             self._about_collector,
         )
         rules = t.Rules(
-            sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9)
+            sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9),
+            policy=cfg.policy, room=cfg.device.room,
         )
         self._state = machine.initial(rules, self._clock.monotonic_ns())
         self._effects = Effects(
@@ -206,7 +207,7 @@ class RecorderProcess:
         if isinstance(taken, Fragment):
             if machine.may_write(self._state):
                 self._effects.write(taken)
-            else:
+            elif machine.may_keep(self._state):
                 self._preroll.add(taken)
         elif isinstance(taken, StreamInfo):
             self._preroll.clear()
@@ -272,6 +273,7 @@ class RecorderProcess:
             pipeline_started=self._keeper.running, pipeline_problem=self._keeper.problem,
             picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedal_problem,
             zones_problem=self._access.zones_problem,
+            policy=cfg.policy, room=cfg.device.room, moments=self._state.moments,
         ))
 
     def _show(self) -> None:

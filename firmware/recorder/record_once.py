@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from firmware import __version__
+from firmware.case import allows, start_problems
 from firmware.config import Config, Paths
 from firmware.durable import make_folder
 from firmware.errors import DiskFault, Refused, ScrubcamError, SourceLost
@@ -23,7 +24,6 @@ from firmware.messages import Alert, Configure, Consent, Fragment, Progress, Str
 from firmware.recorder import machine_types as t
 from firmware.recorder import zone_approval
 from firmware.recorder.effects import recording_settings
-from firmware.recorder.machine_turn import consent_allows_video
 from firmware.recorder.pipeline_run import pictures
 from firmware.recorder.session import Session
 from firmware.recorder.wall_clock import wall_clock
@@ -42,6 +42,13 @@ from hw.sim.clock import SystemClock
 
 SEAL_S = 30.0
 HUNG_NS = 20_000_000_000
+
+STAGED = Consent(
+    state="given", video=True, audio=True, stills=True, by="nobody: the scene is drawn", evidence="no person is in it",
+    purpose="To show what is recorded.", purpose_class="quality", audience="whoever looks",
+    destination="where it was put", retention_days=1, medical_record="no",
+)
+"""The consent for pictures without a person; for the staged scene no site's policy is asked."""
 
 log = get_logger("record")
 
@@ -81,9 +88,11 @@ def record(
     Whatever goes wrong, what was recorded until then is sealed and the error's text names the file.
     Raises Refused (no consent), KeyFault, DiskFault, and the pipeline's own errors.
     """
-    if not consent_allows_video(consent):
-        raise Refused(f"consent: {consent.state}", meaning="Nothing is recorded",
-                      todo="record only with the patient's consent to video")
+    drawn = consent == STAGED and source_uri.startswith("scene://")
+    problems = () if drawn else start_problems(consent, cfg.policy, cfg.device.room, frozenset())
+    if problems:
+        raise Refused("; ".join(problems), meaning="Nothing is recorded",
+                      todo="record only with a consent that says all this and covers video")
     recipients = load_recipients((role, str(path)) for role, path in recipient_files)
     state_dir = _state_dir(cfg)
     device, keystore = DeviceKey.load_or_create(state_dir), Keystore.of_device(state_dir)
@@ -94,7 +103,7 @@ def record(
     run = _Run(cfg, disk or OsDisk(), _folder(out_dir), recipients, device, keystore, consent)
     configure = Configure(
         source=replace(cfg.source, uri=source_uri), encode=cfg.encode, sound=cfg.sound, detect=cfg.detect,
-        models_dir=cfg.paths.models_dir, sound_allowed=consent.audio, max_seconds=seconds,
+        models_dir=cfg.paths.models_dir, sound_allowed=allows(consent, "audio"), max_seconds=seconds,
         replay_detections=replay_detections, record_detections=save_detections,
         zones=cfg.zones, kernels=cfg.kernels, fill=cfg.fill,
     )

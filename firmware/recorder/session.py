@@ -114,6 +114,15 @@ class Session:
             self._abandoned = True
             self._changed.notify()
 
+    def forget(self) -> None:
+        """Abandon it, and drop its key and all that waits in memory; waits 0.2 s for a write under way, not longer."""
+        self.abandon()
+        with self._changed:
+            self._queue.clear()
+            self._unconfirmed, self._tail, self._bytes = [], [], 0
+        if self._writer is not None:
+            self._writer.abandon()
+
     def carry_over(self) -> list[Item]:
         """What the recording goes on with in another file: all that no sync has confirmed in this one, and before it
         the fragments from the last keyframe on, since a file begins with one."""

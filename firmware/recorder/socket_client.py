@@ -130,7 +130,7 @@ class Client:
         elif isinstance(message, Command):
             problem = roles.refusal(self._role, message.verb)
             if not problem:
-                return self._server.received(self, replace(message, origin=self.who))
+                return self._server.received(self, replace(message, origin=self.who, role=self._role))
             self._refuse(message.id, message.verb, problem)
         elif isinstance(message, AskTimestamps | TimestampToken):
             return self._about_timestamps(message)
@@ -231,6 +231,9 @@ class Client:
                     self._outbox.clear()
                     behind = self._subscribed and self._hears_events and self._news
                     self._news = False
+                if behind and self._sent_seq < 0:
+                    journal = journal or self._server.open_journal()
+                    self._sent_seq = journal.last_seq()
                 for message in messages:
                     self._channel.send(message, SLOW_AFTER_S)
                 if behind:

@@ -212,6 +212,11 @@ class Recording:
         except StoredProblem as found:
             judged.stop(found, 0, True)
 
+    @property
+    def keys_attached(self) -> bool:
+        """Whether the wrapped keys are attached, so that an archive key alone opens it."""
+        return find_envelope(self._handle, self.size_bytes, self.header.key_envelope_sha256) is not None
+
     def key_envelope(self) -> bytes:
         """The wrapped keys that open this recording: in the keystore, or attached to it. Raises KeyFault, DiskFault."""
         digest, recording_id = self.header.key_envelope_sha256, self.header.recording_id

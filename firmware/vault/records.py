@@ -173,22 +173,6 @@ class _FragmentBody(msgspec.Struct, frozen=True):
     verdicts: list[Verdict]
 
 
-class _ConsentBody(msgspec.Struct, frozen=True):
-    state: str
-    video: bool
-    audio: bool
-    stills: bool
-    by: str
-    evidence: str
-    purpose: str
-    purpose_class: str
-    audience: str
-    destination: str
-    retention_days: int
-    medical_record: bool
-    patient_ref: str
-
-
 def encode(record: Record) -> tuple[RecordType, bytes, list[bytes]]:
     """A record as (type, public JSON, private parts to be joined and encrypted)."""
     if isinstance(record, Fragment):
@@ -212,7 +196,7 @@ def encode(record: Record) -> tuple[RecordType, bytes, list[bytes]]:
         return _packed(RecordType.GAP, GapMeta(record.pts_ns, record.duration_ns), record)
     if isinstance(record, Note):
         return _packed(RecordType.NOTE, MomentMeta(record.pts_ns), record)
-    return _packed(RecordType.CONSENT, None, _copy(record, _ConsentBody))
+    return _packed(RecordType.CONSENT, None, record)
 
 
 def decode(kind: int, plaintext: bytes) -> Record:
@@ -231,8 +215,8 @@ def decode(kind: int, plaintext: bytes) -> Record:
             return msgspec.convert({**msgspec.structs.asdict(stream), "type": "StreamInfo",
                                     "init_segment": plaintext[LENGTH.size + length :]}, StreamInfo)
         if kind == RecordType.CONSENT:
-            consent = decode_json(body, _ConsentBody)
-            return msgspec.convert(msgspec.structs.asdict(consent), Consent)
+            told = decode_json(body, dict[str, Any])
+            return msgspec.convert({name: told[name] for name in Consent.__struct_fields__ if name in told}, Consent)
         record: Record = decode_json(body, _PLAIN[kind])
         return record
     except (ValueError, KeyError, msgspec.MsgspecError, struct.error) as error:

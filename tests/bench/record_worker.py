@@ -10,9 +10,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from firmware.config import Config
-from firmware.messages import Consent, Progress
+from firmware.messages import Progress
 from firmware.paths import default_models_dir
-from firmware.recorder.record_once import record
+from firmware.recorder.record_once import STAGED, record
 
 
 def main() -> None:
@@ -33,9 +33,8 @@ def main() -> None:
 
     settings = Config()
     settings = replace(settings, paths=replace(settings.paths, models_dir=str(default_models_dir())))
-    consent = Consent(state="given", video=True, by="benchmark", evidence="no person is in the picture")
     result = record(
-        settings, asked.source, asked.out_dir, [("archive", asked.public_key)], 0.0, consent, note, threading.Event(),
+        settings, asked.source, asked.out_dir, [("archive", asked.public_key)], 0.0, STAGED, note, threading.Event(),
         replay_detections=asked.replay, save_detections=asked.save,
     )  # fmt: skip
     asked.stats.write_text(

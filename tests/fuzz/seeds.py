@@ -68,7 +68,7 @@ def _messages(*messages: msgspec.Struct) -> bytes:
 
 
 def _to_recorder() -> list[bytes]:
-    asked = Command("1", "consent", "mqtt", "note", CONSENT)
+    asked = Command("1", "consent", "mqtt", note="note", consent=CONSENT)
     return [
         _messages(Subscribe(7), Command("2", "start"), asked), _messages(asked),
         _messages(ActAsFleet(), AskTimestamps(), TimestampToken("abc", "end", b"token")),

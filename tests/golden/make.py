@@ -144,7 +144,8 @@ class Maker:
         stream, *fragments = self.pictures
         consent = Consent(
             state="given", video=True, by="Dr. A. Example", evidence="form 7", purpose="example of the format",
-            purpose_class="education", audience="readers of the specification", retention_days=30, patient_ref="none",
+            purpose_class="education", audience="readers of the specification", retention_days=30, medical_record="no",
+            patient_ref="none",
         )
         header = Header(
             recording_id=f"golden-{name}", device_name="golden", created_unix_s=1_795_000_000.25,
