@@ -18,7 +18,7 @@ from firmware.export.handover import HandedOver, hand_over, to_hand_over
 from firmware.recorder import machine_types as t
 from firmware.recorder.tidy import Tidy
 from firmware.vault.keystore import Keystore
-from firmware.vault.ledger import HandOver, Ledger
+from firmware.vault.ledger import HandOver, Ledger, Mark
 from firmware.vault.reader import Recording
 from firmware.vault.retention import standing
 from firmware.vault.survey import survey
@@ -191,6 +191,22 @@ def test_a_fault_at_one_recording_holds_up_no_other(tmp_path: Path) -> None:
     assert isinstance(report, t.Alerted)
     assert not report.cleared
     assert [path.name for path in (tmp_path / "rec").iterdir()] == ["first.scrub"]
+
+
+def test_a_damaged_line_of_the_ledger_keeps_its_recording_and_no_other(tmp_path: Path) -> None:
+    rounds = Rounds(tmp_path)
+    (tmp_path / "state" / "ledger" / "first.handover.0").write_text("{")
+    Ledger.of_device(str(tmp_path / "state")).mark("third", "deleting", Mark("time-over", 1.0))
+    (tmp_path / "state" / "ledger" / "third.deleting").write_text("{")
+    rounds.tick(True)
+    rounds.tick(True, after_s=3)
+    until(lambda: rounds.reports, what="a whole round")
+    (report,) = rounds.reports
+    assert isinstance(report, t.Alerted)
+    assert "third.deleting is damaged" in report.text
+    assert [path.name for path in (tmp_path / "rec").iterdir()] == ["first.scrub"]
+    (first,) = survey([str(tmp_path / "rec")], Ledger.of_device(str(tmp_path / "state")))
+    assert "first.handover.0 is damaged" in standing(first, Retention(), 1_900_000_000.0).why
 
 
 def hand_over_all(root: Path, target: Path) -> HandedOver:

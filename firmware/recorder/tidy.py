@@ -14,10 +14,10 @@ from firmware.errors import ScrubcamError
 from firmware.recorder import machine_types as t
 from firmware.recorder.targets import with_todo
 from firmware.vault.copies import changed_copies
-from firmware.vault.deletion import Deletion, Tell
+from firmware.vault.deletion import Deletion, Tell, do_all
 from firmware.vault.keystore import Keystore
 from firmware.vault.ledger import Ledger, Mark
-from firmware.vault.retention import OnDevice, due
+from firmware.vault.retention import Choice, OnDevice, due
 from firmware.vault.survey import survey
 from firmware.vault.timestamp_store import TimestampStore
 from hw.ports import Clock
@@ -61,29 +61,28 @@ class Tidy:
             self._thread.start()
 
     def _run(self, missing_bytes: int) -> None:
+        parts: tuple[Callable[[], object], ...] = (
+            self._close_left_open, self._deletion.resume, self._tell_handovers, lambda: self._delete(missing_bytes),
+        )
         try:
-            self._close_left_open()
-            self._deletion.resume()
-            self._tell_handovers()
-            fault = self._delete(missing_bytes)
+            do_all(parts, lambda part: part())
         except _Started:
-            return
-        except ScrubcamError as stopped:
-            fault = stopped
-        self._report(t.Alerted("retention", with_todo(fault) if fault else "", cleared=fault is None))
+            pass
+        except ScrubcamError as fault:
+            self._report(t.Alerted("retention", with_todo(fault)))
+        else:
+            self._report(t.Alerted("retention", cleared=True))
 
-    def _delete(self, missing_bytes: int) -> ScrubcamError | None:
-        """What is due; the first fault, which holds up only its own recording. Raises _Started, DiskFault."""
-        first: ScrubcamError | None = None
+    def _delete(self, missing_bytes: int) -> None:
+        """What is due. Raises _Started, and the first fault after the others were tried."""
         recordings = {one.recording_id: one for one in survey(self._cfg.paths.targets, self._ledger)}
-        for choice in due(recordings.values(), self._cfg.retention, self._clock.unix_s(), missing_bytes):
+
+        def delete(choice: Choice) -> None:
             self._go_on()
-            try:
-                if self._copies_stand(recordings[choice.recording_id]):
-                    self._deletion.delete(choice.recording_id, choice.reason)
-            except ScrubcamError as fault:
-                first = first or fault
-        return first
+            if self._copies_stand(recordings[choice.recording_id]):
+                self._deletion.delete(choice.recording_id, choice.reason)
+
+        do_all(due(recordings.values(), self._cfg.retention, self._clock.unix_s(), missing_bytes), delete)
 
     def _copies_stand(self, one: OnDevice) -> bool:
         """Is each copy that can be reached still what was handed over? One that is not counts no more from now on."""
@@ -98,11 +97,13 @@ class Tidy:
             raise _Started
 
     def _tell_handovers(self) -> None:
+        do_all(self._ledger.untold(), lambda one: self._tell_handover(*one))
+
+    def _tell_handover(self, recording_id: str, number: int) -> None:
         """Without the target's name and path: a person typed them, and what a person types stays on the device."""
-        for recording_id, number in self._ledger.untold():
-            handover = self._ledger.handovers(recording_id)[number]
-            self._tell("handed-over", recording_id, {
-                "bytes": handover.size_bytes, "verified": handover.verified, "chain": handover.chain,
-                "at_unix_s": handover.unix_s, "origin": handover.origin,
-            })
-            self._ledger.told(recording_id, number)
+        handover = self._ledger.handovers(recording_id)[number]
+        self._tell("handed-over", recording_id, {
+            "bytes": handover.size_bytes, "verified": handover.verified, "chain": handover.chain,
+            "at_unix_s": handover.unix_s, "origin": handover.origin,
+        })
+        self._ledger.told(recording_id, number)

@@ -7,9 +7,10 @@ that of two at one moment at least one gives way, and no recording is both held 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import get_args
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar, get_args
 
+from firmware.errors import ScrubcamError
 from firmware.vault.keystore import Keystore
 from firmware.vault.ledger import Ledger, Mark
 from firmware.vault.remove import recording_files, remove_files
@@ -18,6 +19,21 @@ from firmware.vault.timestamp_store import TimestampStore
 
 Tell = Callable[[str, str, dict[str, str | int | float | bool]], None]
 """(kind, recording id, fields): an event, durable when it returns. Raises DiskFault."""
+
+
+T = TypeVar("T")
+
+
+def do_all(items: Iterable[T], act: Callable[[T], object]) -> None:
+    """`act` on each, so that a fault at one holds up no other. Raises the first ScrubcamError at the end."""
+    first: ScrubcamError | None = None
+    for item in items:
+        try:
+            act(item)
+        except ScrubcamError as fault:
+            first = first or fault
+    if first is not None:
+        raise first
 
 
 class Deletion:
@@ -39,15 +55,23 @@ class Deletion:
         self._finish(recording_id, reason)
 
     def resume(self) -> list[str]:
-        """Finish what was begun, and remove files of what is deleted that came back with a disk. Raises DiskFault."""
+        """Finish what was begun, and remove files of what is deleted that came back with a disk.
+
+        Raises the first DiskFault after the others were tried.
+        """
         begun = self._ledger.ids("deleting")
-        for recording_id in begun:
-            mark = self._ledger.marked(recording_id, "deleting")
-            self._finish(recording_id, mark.reason if mark else "")
-        for recording_id in self._ledger.ids("deleted"):
-            if recording_files(self._folders, recording_id):
-                remove_files(self._folders, recording_id)
+        do_all(begun, self._go_on)
+        do_all(self._ledger.ids("deleted"), self._clear)
         return begun
+
+    def _go_on(self, recording_id: str) -> None:
+        mark = self._ledger.marked(recording_id, "deleting")
+        if mark is not None:
+            self._finish(recording_id, mark.reason)
+
+    def _clear(self, recording_id: str) -> None:
+        if recording_files(self._folders, recording_id):
+            remove_files(self._folders, recording_id)
 
     def _finish(self, recording_id: str, reason: str) -> None:
         held = reason in get_args(Reason) and self._ledger.marked(recording_id, "hold") is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from firmware.errors import DamagedRecording, DiskFault, UnsupportedRecording
 from firmware.vault.format import SUFFIX, is_recording_id
-from firmware.vault.ledger import Ledger
+from firmware.vault.ledger import HandOver, Ledger
 from firmware.vault.reader import Recording
 from firmware.vault.retention import OnDevice
 from hw.disk import disk_fault
@@ -47,14 +47,23 @@ def look_at(folder: str, recording_id: str, ledger: Ledger) -> OnDevice | None:
     if header.recording_id != recording_id:
         return OnDevice(recording_id, folder, "damaged", 0.0, 0.0, size, "")
     own_days = header.settings.get("retention_days", 0)
-    held = ledger.marked(recording_id, "hold")
+    held, handovers = _told(recording_id, ledger)
     return OnDevice(
         recording_id=recording_id, folder=folder, state=end.public.state if end else "unfinished",
         made_unix_s=header.created_unix_s, ended_unix_s=end.public.unix_s if end else header.created_unix_s,
         size_bytes=size, chain=end.chain.hex() if end else "", purpose_class=header.consent.purpose_class,
         own_days=own_days if isinstance(own_days, int) else 0,
-        handovers=tuple(ledger.handovers(recording_id)), held=held.reason or "held" if held else "",
+        handovers=handovers, held=held,
     )
+
+
+def _told(recording_id: str, ledger: Ledger) -> tuple[str, tuple[HandOver, ...]]:
+    """(why it is held or "", its hand-overs); a ledger that cannot be read holds the recording, and no other."""
+    try:
+        mark, handovers = ledger.marked(recording_id, "hold"), ledger.handovers(recording_id)
+    except DiskFault as fault:
+        return fault.what, ()
+    return (mark.reason or "held" if mark else ""), tuple(handovers)
 
 
 def _size(path: str) -> int:
