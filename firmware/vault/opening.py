@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from firmware.errors import DamagedRecording, KeyFault, UnsupportedRecording
 from firmware.json_data import decode_json
-from firmware.vault.format import KeyEnvelope, RecordType, StoredHeader, nonce, wrap_info
+from firmware.vault.format import TAG_BYTES, KeyEnvelope, RecordType, StoredHeader, nonce, wrap_info
 from firmware.vault.frames import Frame, FrameProblem
 from firmware.vault.keys import PrivateKey
 from firmware.vault.records import Record, decode
@@ -36,17 +36,29 @@ def content_key(header: StoredHeader, envelope: bytes, private_key: PrivateKey) 
     return private_key.unwrap(wrapped.recipients, wrap_info(header.recording_id, header.device.public_key))
 
 
-def open_frame(path: str, cipher: AESGCM, frame: Frame) -> StoredRecord:
-    """The content of a frame that was read with its payload. Raises DamagedRecording.
+class Opener:
+    """Opens the records of the recording at `path`, which the content key `key` fits."""
 
-    Its tag proves it, its number, its public data and all that came before it (through the chain value).
-    """
-    try:
-        plaintext = cipher.decrypt(nonce(frame.seq), frame.payload, frame.before + frame.head)
-    except InvalidTag as error:
-        found = FrameProblem(frame.seq, frame.offset, "it does not open with the recording's own key")
-        raise refused(path, str(found), found.kind) from error
-    return StoredRecord(frame.seq, frame.offset, RecordType(frame.kind), frame.public, decode(frame.kind, plaintext))
+    def __init__(self, path: str, key: bytes) -> None:
+        self._path, self._cipher = path, AESGCM(key)
+        self._plaintext = bytearray()  # used again: fetching it anew for each record costs more than decrypting
+
+    def open(self, frame: Frame) -> StoredRecord:
+        """The content of a frame that was read with its payload. Raises DamagedRecording.
+
+        Its tag proves it, its number, its public data and all that came before it (through the chain value).
+        """
+        length = len(frame.payload) - TAG_BYTES
+        if len(self._plaintext) < length:
+            self._plaintext = bytearray(length)
+        plaintext = memoryview(self._plaintext)[:length]
+        try:
+            self._cipher.decrypt_into(nonce(frame.seq), frame.payload, frame.before + frame.head, plaintext)
+        except InvalidTag as error:
+            found = FrameProblem(frame.seq, frame.offset, "it does not open with the recording's own key")
+            raise refused(self._path, str(found), found.kind) from error
+        return StoredRecord(frame.seq, frame.offset, RecordType(frame.kind), frame.public,
+                            decode(frame.kind, plaintext))
 
 
 def refused(path: str, text: str, state: str) -> DamagedRecording:

@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from firmware.errors import DamagedRecording, KeyFault
 from firmware.messages import Fragment
 from firmware.vault.attachments import Attachment, AttachmentType, attachments_begin, find_envelope, walk_attachments
@@ -26,7 +24,7 @@ from firmware.vault.format import (
 from firmware.vault.frames import Frame, FrameProblem, StoredProblem, heads, single_frame, walk, whole_frames_after
 from firmware.vault.keys import PrivateKey
 from firmware.vault.keystore import Keystore
-from firmware.vault.opening import StoredRecord, content_key, open_frame, refused
+from firmware.vault.opening import Opener, StoredRecord, content_key, refused
 from firmware.vault.records import CONTENT_TYPES
 from firmware.vault.report import Problem, RecordingInfo, VerifyReport, count
 from firmware.vault.verification import Verification
@@ -236,9 +234,9 @@ class Recording:
                        meaning="They were changed, or belong to another recording",
                        todo="give the keystore of the device that made it")
 
-    def cipher(self, private_key: PrivateKey) -> AESGCM:
+    def opener(self, private_key: PrivateKey) -> Opener:
         """What opens the records. Raises KeyFault when the key does not fit or the wrapped keys are nowhere."""
-        return AESGCM(content_key(self.header, self.key_envelope(), private_key))
+        return Opener(self.path, content_key(self.header, self.key_envelope(), private_key))
 
     def records(self, private_key: PrivateKey, *, tolerant: bool = False) -> Iterator[StoredRecord]:
         """The content records in order, decrypted one at a time; other and unknown types are skipped.
@@ -247,24 +245,24 @@ class Recording:
         DamagedRecording naming the record: before the first one, or with `tolerant` after all those before the
         damage. An unfinished file (a torn end) gives every whole record and no error: `verify` tells the difference.
         """
-        cipher = self.cipher(private_key)
+        opener = self.opener(private_key)
         if not tolerant:
             report = self.verify()
             if not report.intact:
                 assert report.first_problem is not None
                 raise refused(self.path, report.first_problem.text, report.state)
-        return self._decrypted(cipher, hashed=tolerant)
+        return self._decrypted(opener, hashed=tolerant)
 
     def checked_records(self, private_key: PrivateKey) -> Iterator[StoredRecord]:
         """As `records`, in one pass: damage raises DamagedRecording when it is come to, after the records before it.
 
         For who keeps nothing of a damaged file, and does not want to read it twice.
         """
-        cipher = self.cipher(private_key)
+        opener = self.opener(private_key)
         judged = Verification(self.header, self.device_fingerprint, self.size_bytes, self.start)
         for part in self._judge(judged, payloads=True):
             if isinstance(part, Frame) and part.kind in CONTENT_TYPES:
-                yield open_frame(self.path, cipher, part)
+                yield opener.open(part)
         report = judged.report(None)
         if not report.intact:
             assert report.first_problem is not None
@@ -281,11 +279,11 @@ class Recording:
         except OSError as error:
             raise disk_fault(error, self.path, "reading") from error
 
-    def _decrypted(self, cipher: AESGCM, *, hashed: bool) -> Iterator[StoredRecord]:
+    def _decrypted(self, opener: Opener, *, hashed: bool) -> Iterator[StoredRecord]:
         """Not `hashed`: just verified, and each content record's tag proves it again."""
         try:
             for frame in self.frames(payloads=True, hashed=hashed):
                 if frame.kind in CONTENT_TYPES:
-                    yield open_frame(self.path, cipher, frame)
+                    yield opener.open(frame)
         except FrameProblem as found:
             self.refuse(found)

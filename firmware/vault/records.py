@@ -199,21 +199,25 @@ def encode(record: Record) -> tuple[RecordType, bytes, list[bytes]]:
     return _packed(RecordType.CONSENT, None, record)
 
 
-def decode(kind: int, plaintext: bytes) -> Record:
-    """The record from its decrypted payload. Raises DamagedRecording when it is not what its type says."""
+def decode(kind: int, plaintext: bytes | memoryview) -> Record:
+    """The record from its decrypted payload, which it keeps nothing of.
+
+    Raises DamagedRecording when it is not what its type says.
+    """
     try:
         (length,) = LENGTH.unpack_from(plaintext)
         body = memoryview(plaintext)[LENGTH.size : LENGTH.size + length]
         if len(body) != length:
             raise ValueError("private data is longer than its record")
+        blob = bytes(memoryview(plaintext)[LENGTH.size + length :])
         if kind == RecordType.FRAGMENT:
             fragment = decode_json(body, _FragmentBody)
             return Fragment(fragment.seq, fragment.pts_ns, fragment.duration_ns, fragment.keyframe,
-                            plaintext[LENGTH.size + length :], fragment.verdicts)
+                            blob, fragment.verdicts)
         if kind == RecordType.STREAM:
             stream = decode_json(body, _StreamBody)
             return msgspec.convert({**msgspec.structs.asdict(stream), "type": "StreamInfo",
-                                    "init_segment": plaintext[LENGTH.size + length :]}, StreamInfo)
+                                    "init_segment": blob}, StreamInfo)
         if kind == RecordType.CONSENT:
             told = decode_json(body, dict[str, Any])
             return msgspec.convert({name: told[name] for name in Consent.__struct_fields__ if name in told}, Consent)

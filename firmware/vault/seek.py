@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from firmware.errors import DamagedRecording
 from firmware.messages import Fragment, StreamInfo
 from firmware.vault.format import RecordType
 from firmware.vault.frames import Frame, FrameProblem
 from firmware.vault.keys import PrivateKey
-from firmware.vault.opening import StoredRecord, open_frame, refused
+from firmware.vault.opening import StoredRecord, refused
 from firmware.vault.reader import Recording
 from firmware.vault.records import CONTENT_TYPES, FragmentMeta, IndexMeta, StreamMeta
 
@@ -29,7 +27,7 @@ class Opened:
     def __init__(self, recording: Recording, private_key: PrivateKey) -> None:
         """Also raises KeyFault, DiskFault."""
         self._recording, self._path = recording, recording.path
-        self._cipher: AESGCM = recording.cipher(private_key)
+        self._opener = recording.opener(private_key)
         self._last = _last_index(recording)
         self.begin_ns, self.end_ns = _span_ns(recording, self._last)
 
@@ -52,7 +50,7 @@ class Opened:
             for frame in self._recording.frames_from(seq, offset, payloads=True, hashed=True):
                 if frame.kind not in CONTENT_TYPES:
                     continue
-                stored = self._open(frame)
+                stored = self._opener.open(frame)
                 shows = stored.record if isinstance(stored.record, Fragment) else None
                 if frame.seq == seq and (shows is None or not shows.keyframe or shows.pts_ns != begin_ns):
                     raise _wrong_index(self._recording)
@@ -82,7 +80,7 @@ class Opened:
         return first
 
     def _stream_stored(self, seq: int, offset: int) -> StoredRecord:
-        stored = self._open(_frame(self._recording, seq, offset))
+        stored = self._opener.open(_frame(self._recording, seq, offset))
         if not isinstance(stored.record, StreamInfo):
             raise _wrong_index(self._recording)
         return stored
@@ -91,9 +89,6 @@ class Opened:
         record = self._stream_stored(seq, offset).record
         assert isinstance(record, StreamInfo)
         return record
-
-    def _open(self, frame: Frame) -> StoredRecord:
-        return open_frame(self._path, self._cipher, frame)
 
 
 def length_ns(recording: Recording) -> int:

@@ -20,13 +20,14 @@ from hw.ports import StreamFormat
 
 @dataclass
 class Run:
-    """What one run took. `peak_rss_bytes` is that of its largest process."""
+    """What one run took. `peak_rss_bytes` is that of its largest process, `cpu_s` processor time of all of them."""
 
     seconds: float
     frames: int
     peak_rss_bytes: int
     stage_s: dict[str, float] = field(default_factory=dict)
     blanked: int = 0
+    cpu_s: float = 0.0
 
     @property
     def fps(self) -> float:
@@ -41,7 +42,8 @@ def timed(command: Sequence[str], frames: int) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise RuntimeError(f"exit {process.returncode}: {' '.join(command)}")
-    return Run(time.monotonic() - began, frames, usage.ru_maxrss * 1024)
+    seconds = time.monotonic() - began
+    return Run(seconds, frames, usage.ru_maxrss * 1024, cpu_s=usage.ru_utime + usage.ru_stime)
 
 
 def ffmpeg(clip: Path, frames: int, encode: Encode, out: Path) -> Run:
