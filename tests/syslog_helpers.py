@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.fleet_helpers import certificates, free_port, listens, wait_for
+from tests.fleet_helpers import DEVICE, certificates, free_port, listens, wait_for
 from tests.test_audit_dicom import check_shape, details
 
 
@@ -69,11 +69,11 @@ class Collector:
         return [seq_of(message) for message in self.messages]
 
 
-def parsed(message: str) -> ET.Element:
+def parsed(message: str, device: str = DEVICE) -> ET.Element:
     """The XML of a syslog message, of the schema's shape."""
     header, bom, xml = message.partition("\ufeff")
     assert bom
-    assert re.fullmatch(r"<8[2-5]>1 \S+Z or-1 scrubcam - DICOM\+RFC3881 - ", header)
+    assert re.fullmatch(rf"<8[2-5]>1 \S+Z {device} scrubcam - DICOM\+RFC3881 - ", header)
     root = ET.fromstring(xml)
     check_shape(root)
     return root

@@ -6,6 +6,8 @@ import contextlib
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from firmware.audit.cursor import Cursor, after, next_lines
+from firmware.audit.dicom_codes import OWN_SCHEME
 from firmware.config import Audit, Config
 from firmware.errors import CollectorFault
 from firmware.fleet.agent import Agent
@@ -25,6 +28,7 @@ from firmware.fleet.audit_client import CURSOR_NAME, AuditClient, Patience
 from firmware.fleet.collector import deliver
 from firmware.messages import CollectorReport, LogLine
 from tests.fleet_helpers import Link, RecorderStub, config_for, wait_for
+from tests.recorder_helpers import CONSENT, Listener, Unit, until
 from tests.syslog_helpers import Collector, parsed
 from tests.test_audit_dicom import details
 
@@ -247,6 +251,48 @@ def test_another_journal_is_told_from_its_first_line_and_a_damaged_cursor_loses_
     (bench.folder / "state" / "fleet" / CURSOR_NAME).write_bytes(b"{torn")
     bench.client()
     wait_for(lambda: bench.collector.seqs == [1, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4], "all of it once more")
+
+
+def test_a_whole_device_tells_its_case_in_order_and_nothing_of_the_patient(tmp_path: Path) -> None:
+    """Recorder, agent and collector as processes of their own; the collector comes late."""
+    collector, unit = Collector(tmp_path), Unit(tmp_path, preroll_s=1)
+    tls = collector.tls
+    unit.configure("audit", host="127.0.0.1", port=collector.port, ca_file=str(tls / "ca.pem"), alert_after_s=1,
+                   cert_file=str(tls / "device.pem"), key_file=str(tls / "device.key"))
+    listener = unit.start()
+    agent = subprocess.Popen([sys.executable, "-m", "firmware.fleet", "--config", str(unit.config)])
+    try:
+        listener.state("READY")
+        consent = structs.replace(CONSENT, by="Erika Muster", patient_ref="4711-Muster")
+        assert listener.ask("consent", consent=consent).ok
+        until(lambda: listener.ask("start").ok, what="a start")
+        listener.state("RECORDING")
+        until(lambda: about_collector(listener, "alert"), what="the alert")
+        collector.start()
+        until(lambda: about_collector(listener, "alert-cleared"), what="its end")
+        assert listener.ask("stop").ok
+        sealed = listener.event("sealed")
+        mark = f">Line {sealed.seq}<"
+        wait_for(lambda: mark in "".join(collector.messages), "the end of the recording", 30.0)
+    finally:
+        agent.terminate()
+        assert unit.stop() == 0
+        assert agent.wait(20) == 0
+        collector.stop()
+    told = [parsed(message, "bench") for message in collector.messages]
+    assert [int(details(root)["log.seq"]) for root in told] == list(range(1, len(told) + 1))
+    kinds = [next(c.attrib["csd-code"] for c in root.iter("EventTypeCode") if c.attrib["codeSystemName"] == OWN_SCHEME)
+             for root in told]
+    wanted = iter(kinds)
+    assert all(kind in wanted for kind in ("boot", "consent", "started", "stopped", "sealed")), kinds
+    everything = " ".join([*collector.messages, *(str(details(root)) for root in told)])
+    assert "Muster" not in everything
+    assert "4711" not in everything
+
+
+def about_collector(listener: Listener, kind: str) -> bool:
+    listener.read()
+    return any(event.kind == kind and event.fields["code"] == "audit-collector" for event in listener.events)
 
 
 def cursor_of(bench: Bench) -> Cursor:
