@@ -82,6 +82,7 @@ COMMANDS: dict[str, tuple[Action, ...]] = {
     "ask": get_args(Verb),
     "audit show": ("read-log",),
     "audit export": ("read-log",),
+    "erase": ("erase",),
     "handover": ("hand-over",),
     "hold": ("hold", "release"),
     "roles set": ("set-login",),
@@ -89,7 +90,7 @@ COMMANDS: dict[str, tuple[Action, ...]] = {
     "zones approve": ("approve-zones",),
     **dict.fromkeys((
         "run", "selftest", "demo", "board", "record", "recover", "scrub", "info", "export", "verify", "privacy-eval",
-        "reader", "recordings", "keys new", "keys device-ca", "keys certify", "audit verify",
+        "reader", "recordings", "keys new", "keys device-ca", "keys certify", "audit verify", "certificate",
     ), NOTHING),
 }
 """What each `scrubcam` command asks of a recorder. NOTHING: it works on files, with the rights of whoever runs it."""

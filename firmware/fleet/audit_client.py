@@ -6,6 +6,7 @@ buffer, and a small file says up to where the collector has it. That moves only 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -139,8 +140,9 @@ class AuditClient:
         now_s = time.monotonic()
         since_s = self._failing_since_s = self._failing_since_s if self._failing_since_s is not None else now_s
         if now_s - since_s >= self._audit.alert_after_s:
-            channel.send(CollectorReport(fault.what[:500]), timeout_s=self._patience.recorder_s)
-            self._told_away = True
+            with contextlib.suppress(ChannelClosed):  # the next time tells it again
+                channel.send(CollectorReport(fault.what[:500]), timeout_s=self._patience.recorder_s)
+                self._told_away = True
 
     def _keep(self, cursor: Cursor) -> None:
         """What cannot be written is known while this process lives; after it, those lines are sent twice."""
