@@ -39,6 +39,21 @@ def disk_fault(error: OSError, path: str, doing: str) -> DiskFault:
     return DiskFault(f"{doing} {path} failed: {text}", meaning="What was synced before is safe", todo=todo)
 
 
+def forget_cached(path: str) -> None:
+    """Have the system drop what it keeps of a synced file in memory, so that the next read comes from the disk.
+
+    A file system in memory, and one that does not know the request, go on as before. Raises DiskFault.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise disk_fault(error, path, "reading") from error
+
+
 class OsDisk:
     """hw.ports.Disk over the operating system. A handle is a file descriptor.
 

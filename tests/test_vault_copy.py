@@ -9,6 +9,7 @@ import os
 import random
 import stat
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,7 @@ from firmware.vault.attachments import Timestamp, pack
 from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from firmware.vault.recover import recover
-from hw.disk import OsDisk
+from hw.disk import OsDisk, forget_cached
 from tests.timestamp_helpers import Signer
 from tests.vault_helpers import archive, device, fragment, keystore, read, seal, spans, write
 
@@ -239,3 +240,31 @@ def test_the_keys_are_there_before_the_recording_is(tmp_path: Path) -> None:
     there: list[bytes] = []
     path = seal(str(tmp_path), RECORDS, disk=Watched())
     assert hashlib.sha256(there[0]).hexdigest().encode() in read(path)
+
+
+def in_memory_bytes(path: str | Path) -> int:
+    """How much of a file the system keeps in memory."""
+    told = subprocess.run(["fincore", "--bytes", "--noheadings", "--output", "RES", str(path)], check=True,
+                          capture_output=True, text=True)
+    return int(told.stdout)
+
+
+def test_a_copy_is_read_back_from_the_disk_and_not_from_memory(tmp_path: Path) -> None:
+    path = seal(str(tmp_path), [fragment(number, bytes(1 << 20)) for number in range(24)])
+    kind = subprocess.run(["stat", "--file-system", "--format=%T", str(tmp_path)], check=True, capture_output=True,
+                          text=True).stdout.strip()
+    kept: list[int] = []
+    copy = tmp_path / "copy.scrub"
+
+    def look(done: int, total: int) -> None:
+        if done > total / 2 and not kept:  # the first word of the reading back
+            (written,) = tmp_path.glob(".copy.scrub.*.tmp")
+            kept.append(in_memory_bytes(written))
+
+    write_sealed_copy(path, keystore(tmp_path), (), str(copy), progress=look)
+    whole = copy.stat().st_size
+    assert kept[0] < whole / 2 or kind == "tmpfs"
+    forget_cached(str(copy))
+    assert in_memory_bytes(copy) == (0 if kind != "tmpfs" else whole)
+    with pytest.raises(DiskFault):
+        forget_cached(str(tmp_path / "nothing"))

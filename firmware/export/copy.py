@@ -14,6 +14,7 @@ from firmware.vault.frames import Frame, FrameProblem
 from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from firmware.vault.report import VerifyReport
+from hw.disk import forget_cached
 
 _PIECE_BYTES = 4 << 20
 
@@ -26,9 +27,9 @@ def write_sealed_copy(
 
     With `replace`, `target` may exist, and be `path` itself: a sealed copy that gets timestamps which came later.
 
-    The copy is read back and checked, every byte, before it gets its name; `progress(done_bytes, total_bytes)` counts
-    writing and reading back. What is attached already is kept. Raises InterruptedRecording for one that was never
-    closed, DamagedRecording, KeyFault (its keys are nowhere), DiskFault (also: `target` exists).
+    The copy is read back from its disk and checked, every byte, before it gets its name; `progress(done_bytes,
+    total_bytes)` counts writing and reading back. What is attached already is kept. Raises InterruptedRecording for
+    one that was never closed, DamagedRecording, KeyFault (its keys are nowhere), DiskFault (also: `target` exists).
     """
     with Recording.open(path, keystore) as recording:
         end = _end(recording)
@@ -38,6 +39,7 @@ def write_sealed_copy(
         reports: list[VerifyReport] = []
 
         def check(written: str) -> None:
+            forget_cached(written)
             with Recording.open(written) as copy:
                 report = copy.verify(lambda done, _: tell(total + done, 2 * total))
                 problem, written_end = report.first_problem, copy.end_record()

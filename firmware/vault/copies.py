@@ -8,10 +8,13 @@ from collections.abc import Callable
 from firmware.errors import DamagedRecording, UnsupportedRecording
 from firmware.vault.reader import Recording
 from firmware.vault.retention import OnDevice, counts
+from hw.disk import forget_cached
 
 
 def is_copy(path: str, chain: str, progress: Callable[[int, int], None] | None = None) -> bool:
-    """Reads every byte: whole, closed, signed, with its keys, and ending in this `chain` value. Raises DiskFault."""
+    """Whether it is whole, closed, signed, with its keys, and ends in this `chain` value: every byte is read, from the
+    disk. Raises DiskFault."""
+    forget_cached(path)
     try:
         with Recording.open(path) as copy:
             report, end = copy.verify(progress), copy.end_record()
