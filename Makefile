@@ -41,7 +41,7 @@ attacks: setup   ## try to match faces, read names and codes in what leaves (not
 soak: setup      ## a million frames through the frame path under random faults (not a test; minutes)
 	$(PY) -m tests.soak
 
-fuzz: setup      ## a million damaged inputs for every parser, guided by coverage (not a test; about an hour); leaves fuzz-out/
+fuzz: setup      ## a million damaged inputs for every parser, guided by coverage (not a test; hours); leaves fuzz-out/
 	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	$(PY) -m tests.fuzz
 

@@ -16,8 +16,11 @@ FOUND = {
     # One wrong byte raised UnicodeDecodeError: the recorder did not start, and a connection hung.
     "zone-approval": b'{"sha256":"a\xf0","by":"kim","unix_s":1.5,"signature":""}',
     "logins": b'{"roo\xcb":{"role":"administrator","n":16,"salt":"","hash":""}}',
+    "last-start": b'{"software":"\xff","salt":"","settings":{}}',
+    "audit-cursor": b'{"seq":1,"chain":"\xff"}',
     # A value that is not known, nested deeply, raised RecursionError.
     "ledger": b'{"reason":' + b"[" * 3000,
+    "case-file": b'state = ' + b"[" * 3000,
     "timestamp-files": b'{"reason":' + b"[" * 3000,
     "sealed-forged": struct.pack(">H", 3010) + b'{"later": ' + b"[" * 3000,
 }

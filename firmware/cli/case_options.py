@@ -52,6 +52,6 @@ def _read(path: Path) -> dict[str, Any]:
         told: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"The case file {path} cannot be read ({error.strerror})", todo="check its name") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"The case file {path} is not TOML ({error})", todo="see docs/consent.md") from None
     return told

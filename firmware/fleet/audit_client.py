@@ -26,6 +26,7 @@ from firmware.errors import CollectorFault, DiskFault
 from firmware.fleet.backoff import Backoff
 from firmware.fleet.collector import DELIVERY_TIMEOUT_S, QUIET_S, deliver
 from firmware.ipc import Channel, ChannelClosed
+from firmware.json_data import decode_json
 from firmware.log import get_logger
 from firmware.messages import (
     MAX_LOG_PAGE,
@@ -158,10 +159,10 @@ def _load(path: str) -> Cursor:
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(path, "rb") as file:
-            return msgspec.json.decode(file.read(), type=Cursor)
+            return decode_json(file.read(), Cursor)
     except FileNotFoundError:
         return Cursor()
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         log.error("cursor-damaged", path=path, error=str(error), meaning="the whole log is told once more")
         return Cursor()
     except OSError as error:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from firmware.config import Config
 from firmware.durable import write_durably
 from firmware.errors import DiskFault
+from firmware.json_data import decode_json
 from firmware.log import get_logger
 from firmware.recorder.machine_types import Scalar
 
@@ -74,10 +75,10 @@ def _last(path: str) -> LastStart | None:
     """None where no start is known. Raises DiskFault."""
     try:
         with open(path, "rb") as file:
-            return msgspec.json.decode(file.read(), type=LastStart)
+            return decode_json(file.read(), LastStart)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         log.error("last-start-damaged", path=path, error=str(error), meaning="everything counts as changed")
         return None
     except OSError as error:

@@ -132,6 +132,7 @@ class Erasure:
                     begun[part] = self._destroy_key(part, order, None)
             self._finish_all(begun)
             for recording_id in self._ids(_CERTIFICATE):
+                self._timestamps.forget(recording_id)  # a request that was just being written when it was erased
                 if recording_files(self._folders, recording_id):
                     remove_files(self._folders, recording_id)
 

@@ -45,7 +45,7 @@ from firmware.messages import (
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.keys import PrivateKey
 from firmware.vault.ledger import HandOver, Mark
-from tests.fuzz import sealed, state_files
+from tests.fuzz import audit, sealed, stamps, state_files
 
 CONSENT = Consent(state="given", video=True, audio=True, by="Dr. N.", evidence="form 7", purpose="teaching of suturing",
                   purpose_class="education")
@@ -141,13 +141,18 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "seek-forged": sealed.forged_seeds,
     "survey": sealed.file_seeds,
     "survey-forged": sealed.forged_seeds,
-    "timestamp-answer": state_files.answer_seeds,
-    "timestamp-token": lambda: [state_files.stamped()[1].token],
-    "timestamp-files": state_files.timestamp_file_seeds,
+    "timestamp-answer": stamps.answer_seeds,
+    "timestamp-token": lambda: [stamps.stamped()[1].token],
+    "timestamp-files": stamps.timestamp_file_seeds,
     "ledger": _ledger,
     "logins": state_files.login_seeds,
     "zone-approval": state_files.approval_seeds,
-    "audit-export": state_files.audit_seeds,
-    "audit-message": state_files.line_seeds,
+    "audit-export": audit.audit_seeds,
+    "case-file": state_files.case_seeds,
+    "erasure-certificate": state_files.certificate_seeds,
+    "erasure-intent": state_files.intent_seeds,
+    "last-start": state_files.last_start_seeds,
+    "audit-cursor": audit.cursor_seeds,
+    "audit-message": audit.line_seeds,
     "init-segment": lambda: [init_segment(VIDEO), init_segment(VIDEO, SOUND)],
 }

@@ -1,118 +1,35 @@
-"""Small files of a device's state for fuzzing: ledger, timestamps, logins, approvals, the exported audit log.
+"""Small files of a device's state for fuzzing: ledger, logins, approvals, cases and erasures.
 
 The device writes them itself. But a disk damages what it likes, and whoever has had it in his hands too.
 """
 
 from __future__ import annotations
 
-import functools
-import json
 import tempfile
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import msgspec
-import rfc3161_client as tsp
-from cryptography import x509
-from msgspec.structs import replace
 
-from firmware.audit import chain, dicom, log_file, syslog
-from firmware.config import Zone, Zones
-from firmware.errors import DamagedRecording, DiskFault, TimestampFault
-from firmware.messages import Event, TimestampWanted
-from firmware.recorder import logins, zone_approval
-from firmware.vault import timestamps
-from firmware.vault.attachments import Timestamp
-from firmware.vault.device_certificates import read_certificates
+from firmware.case import opening_problems
+from firmware.cli.case_options import consent_from
+from firmware.config import Policy, Zone, Zones
+from firmware.errors import ConfigError, DamagedRecording, DiskFault
+from firmware.recorder import logins, start_notes, zone_approval
+from firmware.vault import certificate, erasure
+from firmware.vault.format import DeviceInfo
 from firmware.vault.ledger import Ledger
-from firmware.vault.reader import Recording
 from firmware.vault.survey import look_at
-from firmware.vault.timestamp_store import TimestampStore
-from tests.fuzz.sealed import DEVICE, FOLDER, GOLDEN, told_well
+from hw.sim.clock import SimClock
+from tests.fuzz.sealed import DEVICE, FOLDER, told_well
 
 ID = "abcdefgh"
+POLICY = Policy(never_procedures=["transplant"], audio="never")
 ZONES = Zones(field=[Zone("field", 0.1, 0.1, 0.5, 0.5)], profile="eye")
 PASSPHRASE = "correct horse battery"
 
 
-# ---- timestamps ----------------------------------------------------------------------------------
 
-
-@functools.cache
-def stamped() -> tuple[bytes, Timestamp]:
-    """A chain value and the token over it that a real authority gave, from the golden vectors."""
-    with Recording.open(str(GOLDEN / "timestamped.scrub")) as recording:
-        report = recording.verify()
-    return report.chain_values["end"], report.timestamps[-1]
-
-
-def answer_seeds() -> list[bytes]:
-    """Whole answers of an authority: granted, and refused."""
-    body = bytes.fromhex("3003020100") + stamped()[1].token
-    return [b"\x30\x82" + len(body).to_bytes(2, "big") + body, bytes.fromhex("30053003020102")]
-
-
-def timestamp_answer(data: bytes) -> None:
-    """What an authority answers, or somebody in its place."""
-    value, _ = stamped()
-    request = timestamps.TimestampRequest(value, _nonce(), b"")
-    try:
-        token = timestamps.token_of(data, request)
-    except TimestampFault as fault:
-        told_well(fault)
-        return
-    assert timestamps.covers(token, value)
-
-
-def timestamp_token(data: bytes) -> None:
-    """A token in a file or from the agent. No change of it is signed by the authority."""
-    value, known = stamped()
-    try:
-        told = timestamps.token_info(data)
-        problem = timestamps.signature_problem(data, value, _authorities())
-        covered = timestamps.covers(data, value)
-    except TimestampFault as fault:
-        told_well(fault)
-        return
-    assert problem or (covered and told == timestamps.token_info(known.token))
-
-
-def timestamp_files(data: bytes) -> None:
-    """A request and a token in the recorder's folder."""
-    with tempfile.TemporaryDirectory(dir=FOLDER, prefix="scrubcam-fuzz-") as folder:
-        for name in (f"{ID}.start.wanted", f"{ID}.end.token", "other.end.wanted"):
-            Path(folder, name).write_bytes(data)
-        store = TimestampStore(folder)
-        waiting, kept = store.waiting(9), store.of(ID)
-        assert len(waiting) in (0, 2)
-        assert len(kept) <= 1
-        try:
-            store.answer(ID, "start", stamped()[1].token)
-        except TimestampFault as fault:
-            told_well(fault)
-        store.forget(ID)
-        assert [path.name for path in Path(folder).iterdir()] == ["other.end.wanted"]
-
-
-def timestamp_file_seeds() -> list[bytes]:
-    """A file of each kind."""
-    value, known = stamped()
-    return [msgspec.json.encode(TimestampWanted(ID, "start", 3, value)), msgspec.json.encode(known)]
-
-
-@functools.cache
-def _authorities() -> list[x509.Certificate]:
-    return list(read_certificates(str(GOLDEN / "keys" / "tsa-ca.pem")))
-
-
-@functools.cache
-def _nonce() -> int:
-    nonce = tsp.decode_timestamp_response(answer_seeds()[0]).tst_info.nonce
-    assert nonce is not None
-    return nonce
-
-
-# ---- ledger, logins, approvals -------------------------------------------------------------------
+# ---- ledger, logins, approvals ---------------------------------------------------------------------
 
 
 def ledger(data: bytes) -> None:
@@ -172,56 +89,92 @@ def approval_seeds() -> list[bytes]:
         return [Path(folder, zone_approval.FILE_NAME).read_bytes()]
 
 
-# ---- audit log -----------------------------------------------------------------------------------
+# ---- cases and erasures ----------------------------------------------------------------------------
 
 
-def audit_export(data: bytes) -> None:
-    """An exported audit log: only the one that was signed is whole."""
+def case_file(data: bytes) -> None:
+    """The file of `scrubcam consent --case`, and what the site's policy says of it."""
     with tempfile.NamedTemporaryFile(dir=FOLDER, prefix="scrubcam-fuzz-") as file:
         file.write(data)
         file.flush()
         try:
-            rows = list(log_file.read_export(Path(file.name)))
-            verdict = chain.verify(rows, lambda signature, _: signature == b"signed")
-        except DamagedRecording as fault:
+            consent = consent_from(Path(file.name))
+        except ConfigError as fault:
             told_well(fault)
             return
-        assert verdict.findings or rows == _ROWS[: len(rows)]
+    for problem in opening_problems(consent, POLICY, "or-1"):
+        assert problem.startswith(("consent: ", "policy: "))
 
 
-def audit_message(data: bytes) -> None:
-    """The DICOM message and the syslog frame of a line: well-formed and bounded, whatever stands in the line."""
+def case_seeds() -> list[bytes]:
+    """A whole case, and a refusal."""
+    return [b'''state = "given"
+video = true
+audio = true
+by = "Dr. N."
+evidence = "form 7"
+evidence_kind = "written"
+purpose = "teaching of suturing"
+purpose_class = "education"
+audience = "residents"
+destination = "archive"
+retention_days = 30
+medical_record = "no"
+procedure = "hernia"
+patient_ref = "4711"
+''', b'state = "refused"\n']
+
+
+def erasure_certificate(data: bytes) -> None:
+    """A certificate is the one that was signed, or none."""
     try:
-        event = chain.event_of(data)
-    except (ValueError, RecursionError):
+        found = certificate.checked(data, frozenset({DEVICE.fingerprint}))
+    except DamagedRecording as fault:
+        told_well(fault)
         return
-    message = dicom.audit_message(event, "or-1")
-    assert len(message) <= dicom.MAX_MESSAGE_BYTES
-    assert b"\n" not in message
-    ET.fromstring(message)
-    framed = syslog.frame(syslog.syslog_message(event, "or-1"))
-    length, _, rest = framed.partition(b" ")
-    assert int(length) == len(rest) <= 8192
+    assert found == _ERASED
 
 
-def _row(number: int, before: bytes) -> chain.Row:
-    event = Event(number, f"id-{number}", "login", 1.5 + number, "abc", {"origin": "kim", "role": "surgeon"})
-    line = chain.line_of(event)
-    return chain.Row(number, line, chain.link(before, line), b"signed")
+def erasure_files(data: bytes) -> None:
+    """An erasure that a crash cut short: whatever its file says, key and recording go."""
+    with tempfile.TemporaryDirectory(dir=FOLDER, prefix="scrubcam-fuzz-") as folder:
+        for name in ("erasures", "keystore", "rec"):
+            Path(folder, name).mkdir()
+        Path(folder, "erasures", f"{ID}.intent").write_bytes(data)
+        Path(folder, "keystore", f"{ID}.keys").write_bytes(b"wrapped")
+        Path(folder, "rec", f"{ID}.scrub").write_bytes(b"no recording")
+        signer = erasure.Signer(DEVICE, _ERASED.device)
+        erasure.Erasure(folder, [f"{folder}/rec"], SimClock(), lambda: signer, lambda *_: None).resume()
+        assert sorted(path.name for path in Path(folder).rglob("*.*")) == [f"{ID}.certificate"]
 
 
-_FIRST = _row(1, chain.START)
-_ROWS = [_FIRST, _row(2, _FIRST.chain)]
+_ORDER = certificate.Order("asked", "privacy-officer", "kim", 1.5)
+_ERASED = certificate.Certificate(
+    recording_id=ID, device=DeviceInfo("or-1", DEVICE.public, []), software="fuzz", order=_ORDER, files=[f"{ID}.scrub"],
+    recording=certificate.ErasedRecording(1.0, "sealed", 9, "00" * 32, "11" * 32, "22" * 32), key_found=True,
+    key_destroyed_unix_s=2.5, key_destroyed_after_s=0.25, finished_unix_s=3.5, not_covered=["copies"],
+)
 
 
-def audit_seeds() -> list[bytes]:
-    """A log of two lines."""
-    return [b"".join(log_file.export_text(_ROWS))]
+def intent_seeds() -> list[bytes]:
+    """An order, and one whose key was destroyed already."""
+    begun = erasure._Intent(_ORDER, True, 2.5, 0.25, _ERASED.recording)
+    return [msgspec.json.encode(erasure._Intent(_ORDER)), msgspec.json.encode(begun)]
 
 
-def line_seeds() -> list[bytes]:
-    """Lines of the log."""
-    event = Event(3, "id", "deleted", 1.5, "abc", {"reason": "time-over", "files": 2, "share": 0.5, "on": True})
-    failed = replace(event, kind="recovered", fields={"problem": "disk \x00 <&> \ud7ff", "origin": "kim"})
-    return [chain.line_of(event), chain.line_of(failed), json.dumps({"seq": 1}).encode()]
+def certificate_seeds() -> list[bytes]:
+    """A certificate."""
+    return [certificate.signed(_ERASED, DEVICE)]
 
+
+def last_start(data: bytes) -> None:
+    """What was configured at the last start; what cannot be read counts as changed."""
+    with tempfile.NamedTemporaryFile(dir=FOLDER, prefix="scrubcam-fuzz-") as file:
+        file.write(data)
+        file.flush()
+        start_notes._last(file.name)
+
+
+def last_start_seeds() -> list[bytes]:
+    """One start."""
+    return [msgspec.json.encode(start_notes.LastStart("scrubcam 1", bytes(16), {"mqtt.host": "00"}))]

@@ -21,7 +21,7 @@ from firmware.pipeline.replay import load_detections
 from firmware.vault.device_key import load_trust_list
 from firmware.vault.keys import PrivateKey, PublicKey
 from hw.sim.scene_uri import parse_scene_uri
-from tests.fuzz import sealed, state_files
+from tests.fuzz import audit, sealed, stamps, state_files
 from tests.fuzz.sealed import told_well
 
 Target = Callable[[bytes], None]
@@ -136,12 +136,17 @@ TARGETS: dict[str, Target] = {
     "seek-forged": lambda data: sealed.find_time(sealed.forged(data)),
     "survey": state_files.survey,
     "survey-forged": lambda data: state_files.survey(sealed.forged(data)),
-    "timestamp-answer": state_files.timestamp_answer,
-    "timestamp-token": state_files.timestamp_token,
-    "timestamp-files": state_files.timestamp_files,
+    "timestamp-answer": stamps.timestamp_answer,
+    "timestamp-token": stamps.timestamp_token,
+    "timestamp-files": stamps.timestamp_files,
     "ledger": state_files.ledger,
     "logins": state_files.logins_file,
     "zone-approval": state_files.approval,
-    "audit-export": state_files.audit_export,
-    "audit-message": state_files.audit_message,
+    "audit-export": audit.audit_export,
+    "case-file": state_files.case_file,
+    "erasure-certificate": state_files.erasure_certificate,
+    "erasure-intent": state_files.erasure_files,
+    "last-start": state_files.last_start,
+    "audit-cursor": audit.audit_cursor,
+    "audit-message": audit.audit_message,
 }
