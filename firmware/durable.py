@@ -63,7 +63,7 @@ def new_file(
         handle = _files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             _lock(handle)
-            os.fchmod(handle, mode)  # whatever the umask says
+            _set_mode(handle, mode)
             raw = _Positioned(handle)
             try:
                 file = io.BufferedWriter(raw, _BUFFER_BYTES)
@@ -233,6 +233,16 @@ class _Positioned(io.RawIOBase):
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._handle).st_size}[whence]
         self._at = base + offset
         return self._at
+
+
+def _set_mode(handle: int, mode: int) -> None:
+    """Of a file just made, whatever the umask says. Where it is not ours all the same, the file system has no owners
+    (a USB stick that root has mounted, a share) and its modes are the mount's business."""
+    try:
+        os.fchmod(handle, mode)
+    except PermissionError:
+        if os.fstat(handle).st_uid == os.geteuid():
+            raise
 
 
 def _put_in_place(temporary: str, path: str, exclusive: bool) -> None:

@@ -37,6 +37,22 @@ def test_writes_and_replaces_with_the_mode_asked_for(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["f"]
 
 
+def test_a_file_system_without_owners_keeps_its_modes_and_one_with_owners_must_give_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a USB stick that root has mounted answers another user (seen on exFAT)."""
+    def refuses(handle: int, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", refuses)
+    with pytest.raises(DiskFault, match="access is denied"):
+        write_durably(str(tmp_path / "own"), b"x")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    write_durably(str(tmp_path / "stick"), b"x")
+    assert (tmp_path / "stick").read_bytes() == b"x"
+
+
 def test_exclusive_never_replaces(tmp_path: Path) -> None:
     path = tmp_path / "f"
     write_durably(str(path), b"one", exclusive=True)
