@@ -72,9 +72,9 @@ def timestamps(folder: Path) -> TimestampStore:
 def hand_all_over(disk: SimFiles, folder: Path) -> None:
     ledger = Ledger(str(folder / "ledger"))
     found = to_hand_over(survey([str(folder / "rec")], ledger))
-    told = hand_over(found, keystore(folder), ledger, str(folder / "usb"), "usb", lambda: LATER, lambda *_: None,
+    result = hand_over(found, keystore(folder), ledger, str(folder / "usb"), "usb", lambda: LATER, lambda *_: None,
                      timestamps(folder).of)
-    for fault in told.failed.values():
+    for fault in result.failed.values():
         raise fault
     disk.say("handed over")
 
@@ -119,6 +119,17 @@ def test_a_disk_that_refuses_any_step_of_a_hand_over_leaves_recording_and_key_an
 
     start = device_with_recordings(tmp_path, IDS[:1])
     assert faults_everywhere(tmp_path, hand_all_over, check, code, once=True, start=start) > 10
+
+
+@pytest.mark.parametrize(("code", "todo"), [(errno.ENOSPC, "more room"), (errno.EFBIG, "exFAT")])
+def test_a_target_that_takes_no_more_is_told_with_what_to_do(tmp_path: Path, code: int, todo: str) -> None:
+    folder = lay_out(device_with_recordings(tmp_path, IDS[:1]), tmp_path / "run")
+    disk = SimFiles(str(folder))
+    disk.fail(4, code, once=True)  # ledger: folder, its name; then the copy: open, write
+    with files_on(disk), pytest.raises(DiskFault, match=todo) as told:
+        hand_all_over(disk, folder)
+    assert "usb" in told.value.what
+    assert list((folder / "usb").iterdir()) == []
 
 
 def holds_on(disk: SimFiles, folder: Path) -> Holds:

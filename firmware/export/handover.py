@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from firmware.vault.retention import OnDevice, handed_over_unix_s
 from firmware.vault.writer import recording_path
 from hw.disk import disk_fault
 
+MORE_ROOM = "use a drive with more room"
 CLOSED = ("sealed", "interrupted")
 SPARE_BYTES = 1 << 20
 """For the keys and timestamps behind the recording, and the file system's own needs."""
@@ -105,8 +107,8 @@ def _copy(
         try:
             write_sealed_copy(recording_path(one.folder, one.recording_id), keystore, timestamps, copy, progress=tell)
         except DiskFault as fault:
-            raise DiskFault(fault.what, meaning="It was not handed over",
-                            todo="check the drive that is named: its room, its cable, whether it is read-only",
+            full = isinstance(fault.__cause__, OSError) and fault.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise DiskFault(fault.what, meaning="It was not handed over", todo=MORE_ROOM if full else fault.todo,
                             ) from fault
         if here and not keystore.has(one.recording_id):
             remove_durably(copy)
@@ -128,4 +130,4 @@ def _check_room(target: str, one: OnDevice) -> None:
     free, needed = stat.f_bavail * stat.f_frsize, one.size_bytes + SPARE_BYTES
     if free < needed:
         raise DiskFault(f"{target} has {free / 1e6:,.1f} MB left, the next recording needs {needed / 1e6:,.1f} MB",
-                        meaning="It was not handed over", todo="use a drive with more room")
+                        meaning="It was not handed over", todo=MORE_ROOM)
