@@ -18,7 +18,7 @@ from firmware.vault.keystore import Keystore
 from firmware.vault.reader import Recording
 from firmware.vault.remove import remove_files
 from firmware.vault.writer import recording_path
-from hw.sim.files import Said, SimFiles
+from hw.sim.files import Names, Said, SimFiles, Sync, Write
 from tests.crash_helpers import Tree, crash_everywhere, faults_everywhere, lay_out, simulated, tree_of
 from tests.media_helpers import decode_cleanly
 from tests.test_crash_record import FRAGMENTS, ID, record
@@ -51,6 +51,20 @@ def test_a_new_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
         assert not path.exists() or path.read_bytes() == NEW
 
     crash_everywhere("create a file and its folders", tmp_path, create, check)
+
+
+def test_what_is_wiped_was_overwritten_on_the_disk_before_its_name_went(tmp_path: Path) -> None:
+    """Each pass is synced by itself: two writes and one sync would put but one of them on the disk, or none before."""
+    (tmp_path / "secret").write_bytes(ENVELOPE)
+    with simulated(tmp_path) as disk:
+        wipe_durably(str(tmp_path / "secret"))
+    done = [change for change in disk.log if isinstance(change, Write | Sync | Names)]
+    assert [type(change) for change in done] == [Write, Sync, Write, Sync, Names]
+    for change in done:
+        assert not isinstance(change, Sync) or not change.failed
+        if isinstance(change, Write):
+            assert (change.offset, len(change.data)) == (0, len(ENVELOPE))
+            assert ENVELOPE[:16] not in change.data
 
 
 def test_names_taken_away_do_not_come_back(tmp_path: Path) -> None:
