@@ -266,6 +266,9 @@ class Audit(Struct, forbid_unknown_fields=True, frozen=True):
     cert_file: str = ""
     """PEM file with the device's certificate for the collector, and its issuers. With it goes `key_file`."""
     key_file: str = ""
+    goodbye: Literal["required", "absent"] = "required"
+    """absent: this collector's TLS ends without close_notify (rsyslog's gtls driver); then the end of the connection,
+    without a reset, must do as its word that it has read everything."""
     alert_after_s: Annotated[float, Meta(ge=1, le=604800)] = 3600.0
     """A collector that has taken nothing for so long, with lines waiting, is an alert."""
 

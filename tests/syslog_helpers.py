@@ -28,14 +28,14 @@ class Collector:
         self._config = folder / "rsyslog.conf"
         self.configure("server")
 
-    def configure(self, certificate: str, *, tls: bool = True) -> None:
-        """Which certificate it shows, or none at all: a collector without TLS."""
-        driver = 'StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/certvalid"' if tls else ""
+    def configure(self, certificate: str, *, driver: str = "ossl") -> None:
+        """Which certificate it shows, and through which of rsyslog's TLS drivers; "": a collector without TLS."""
+        tls = f'StreamDriver.Name="{driver}" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/certvalid"'
         self._config.write_text(
             f'global(workDirectory="{self._own}" defaultNetstreamDriverCAFile="{self.tls}/ca.pem"'
             f' defaultNetstreamDriverCertFile="{self.tls}/{certificate}.pem"'
             f' defaultNetstreamDriverKeyFile="{self.tls}/{certificate}.key")\n'
-            f'main_queue(queue.type="Direct")\nmodule(load="imtcp" {driver})\n'
+            f'main_queue(queue.type="Direct")\nmodule(load="imtcp" {tls if driver else ""})\n'
             'template(name="raw" type="string" string="%rawmsg%\\n")\n'
             f'input(type="imtcp" address="127.0.0.1" port="{self.port}" ruleset="audit")\n'
             'ruleset(name="audit" queue.type="Direct")'

@@ -19,6 +19,7 @@ from firmware.recorder.clock_notes import ClockNotes
 from firmware.recorder.journal import JOURNAL_NAME, Journal
 from firmware.recorder.machine_types import Scalar
 from firmware.recorder.process import Parts, RecorderProcess
+from firmware.recorder.wall_clock import judged
 from firmware.vault.format import ClockInfo
 from firmware.vault.records import Bookmark
 from hw.board import make_board
@@ -68,6 +69,16 @@ def test_the_source_is_noted_at_the_start_and_when_it_changes() -> None:
     clock.set_wall(clock.unix_s() - 5.0)
     notes.look("")
     assert told[2:] == [("clock-step", {"by_s": -5.0})]
+
+
+@pytest.mark.parametrize(("kernel", "timesyncd", "from_rtc", "source", "synchronised"), [
+    (True, False, True, "ntp", True), (False, True, True, "rtc", False), (False, False, False, "unknown", False),
+    (None, True, True, "ntp", True), (None, False, True, "unknown", False),
+])
+def test_a_clock_that_may_not_be_asked_is_never_called_better_than_known(
+    kernel: bool | None, timesyncd: bool, from_rtc: bool, source: str, synchronised: bool
+) -> None:
+    assert judged(kernel, timesyncd, from_rtc, 60) == ClockInfo(source, synchronised, 60)
 
 
 class SteppedClock:

@@ -21,13 +21,14 @@ from msgspec import structs
 
 from firmware.audit.cursor import Cursor, after, next_lines
 from firmware.audit.dicom_codes import OWN_SCHEME
+from firmware.audit.syslog import frame, syslog_message
 from firmware.config import Audit, Config
 from firmware.errors import CollectorFault
 from firmware.fleet.agent import Agent
 from firmware.fleet.audit_client import CURSOR_NAME, AuditClient, Patience
 from firmware.fleet.collector import deliver
 from firmware.messages import CollectorReport, LogLine
-from tests.fleet_helpers import Link, RecorderStub, config_for, wait_for
+from tests.fleet_helpers import DEVICE, Link, RecorderStub, config_for, wait_for
 from tests.recorder_helpers import CONSENT, Listener, Unit, until
 from tests.syslog_helpers import Collector, parsed
 from tests.test_audit_dicom import details
@@ -50,7 +51,8 @@ class Bench:
         self.recorder.server.on_collector = self.reports.append
         tls = self.collector.tls
         self.config = structs.replace(config_for(folder, 1, host=""), audit=Audit(
-            "127.0.0.1", self.link.port, str(tls / "ca.pem"), str(tls / "device.pem"), str(tls / "device.key"), 1.0,
+            "127.0.0.1", self.link.port, str(tls / "ca.pem"), str(tls / "device.pem"), str(tls / "device.key"),
+            alert_after_s=1.0,
         ))
 
     def client(self, config: Config | None = None, patience: Patience = QUICK) -> Callable[[], None]:
@@ -132,6 +134,28 @@ def test_a_link_that_is_cut_again_and_again_loses_nothing(bench: Bench) -> None:
     check_repeats(bench.told(600), 600)
 
 
+def test_a_collector_without_a_goodbye_is_taken_at_its_ending_only_where_the_site_says_so(bench: Bench) -> None:
+    """rsyslog's GnuTLS driver ends connections without close_notify."""
+    bench.collector.configure("server", driver="gtls")
+    bench.collector.start()
+    frames = [frame(syslog_message(bench.recorder.emit("boot"), DEVICE))]
+    with pytest.raises(CollectorFault, match=r"without TLS's goodbye .*audit\.goodbye"):
+        deliver(bench.config.audit, frames, timeout_s=5.0, quiet_s=0.2)
+    bench.collector.stop()
+    direct = structs.replace(bench.config.audit, goodbye="absent", port=bench.collector.port)
+    bench.client(structs.replace(bench.config, audit=direct))
+    last = before = 1
+    for _ in range(2):
+        bench.emit(600)
+        last += 600
+        bench.collector.start()
+        wait_for(lambda: len(bench.collector.messages) > before + 20, "the stream runs")  # noqa: B023
+        bench.collector.stop(signal.SIGKILL)
+        before = len(bench.collector.messages)
+    bench.collector.start()
+    check_repeats(bench.told(last), last)
+
+
 def test_an_unconfirmed_page_is_sent_again(bench: Bench) -> None:
     bench.collector.start()
     bench.emit(3)
@@ -182,7 +206,7 @@ def test_a_stranger_with_the_collectors_address_gets_nothing_and_is_named(
     bench.client()
     wait_for(lambda: "did not show a certificate that audit.ca_file vouches for" in "".join(capfd.readouterr()), "a no")
     bench.collector.stop()
-    bench.collector.configure("server", tls=False)
+    bench.collector.configure("server", driver="")
     bench.collector.start()
     wait_for(lambda: "collector-fault" in "".join(capfd.readouterr()), "no word without TLS")
     assert "AuditMessage" not in "".join(bench.collector.messages)
@@ -192,13 +216,17 @@ def test_a_stranger_with_the_collectors_address_gets_nothing_and_is_named(
     wait_for(lambda: ">Line 1<" in "".join(bench.collector.messages[-1:]), "the line")
 
 
-def test_a_device_that_the_collector_does_not_know_keeps_its_lines(bench: Bench) -> None:
+@pytest.mark.parametrize("driver", ["ossl", "gtls"])
+def test_a_device_that_the_collector_does_not_know_keeps_its_lines(bench: Bench, driver: str) -> None:
+    bench.collector.configure("server", driver=driver)
     bench.collector.start()
     tls = bench.collector.tls
     stranger = structs.replace(bench.config.audit, cert_file=str(tls / "other.pem"), key_file=str(tls / "other.key"))
     for settings in (stranger, structs.replace(bench.config.audit, cert_file="", key_file="")):
-        with pytest.raises(CollectorFault):
-            deliver(settings, [b"3 abc"] * 5, timeout_s=5.0, quiet_s=0.5)
+        for goodbye in ("required", "absent"):
+            asked = structs.replace(settings, goodbye=goodbye)
+            with pytest.raises(CollectorFault):
+                deliver(asked, [b"3 abc"] * 5, timeout_s=5.0, quiet_s=0.5)
     missing = structs.replace(bench.config.audit, cert_file=str(tls / "none.pem"))
     with pytest.raises(CollectorFault, match=r"audit\.cert_file .*none\.pem"):
         deliver(missing, [b"3 abc"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
 import ssl
+import termios
 import time
 from collections.abc import Iterable
 
@@ -25,6 +28,8 @@ def deliver(
     be an answer. A receiver that refuses us, or is told to end, says goodbye of its own accord: for `quiet_s` before we
     say it nothing may come. And one that has left bytes unread has its kernel reset the connection, which must
     therefore end in order. After a fault the frames must be sent again; some may then arrive twice.
+
+    With `settings.goodbye` "absent" the order of the connection's end is all there is; a link in between can hide that.
     """
     where = f"{settings.host}:{settings.port}"
     context = _context(settings)
@@ -42,10 +47,15 @@ def deliver(
                 raise _fault(f"the audit collector {where} ended the connection before it had all lines",
                              "check audit.cert_file and whom the collector permits")
             link.settimeout(_left_s(deadline_s))
-            link.unwrap()
+            try:
+                link.unwrap()
+            except ssl.SSLError as error:
+                if not _is_bare_end(error) or settings.goodbye == "required":
+                    raise
             link.shutdown(socket.SHUT_WR)
             while link.recv(4096):
                 pass
+            _wait_until_taken(link, deadline_s)
     except ssl.SSLCertVerificationError as error:
         raise _fault(f"the audit collector {where} did not show a certificate that audit.ca_file vouches for"
                      f" ({error.verify_message})", "check audit.host, audit.ca_file and the collector's certificate",
@@ -53,6 +63,10 @@ def deliver(
     except TimeoutError:
         raise _fault(f"the audit collector {where} did not take the lines in time") from None
     except ssl.SSLError as error:
+        if _is_bare_end(error):
+            raise _fault(f"the audit collector {where} ended the connection without TLS's goodbye (close_notify)",
+                         "look whether it was stopped; if it never says one, like rsyslog's gtls driver, use another"
+                         ' driver or set audit.goodbye = "absent"') from None
         raise _fault(f"the audit collector {where} ended the connection without confirming the lines"
                      f" ({error.reason or error})", "check audit.cert_file and whom the collector permits") from None
     except (OSError, ValueError) as error:  # ValueError: what the resolver makes of an odd host name
@@ -90,6 +104,24 @@ def _speaks(link: ssl.SSLSocket, wait_s: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _is_bare_end(error: ssl.SSLError) -> bool:
+    """Whether the stream ended without close_notify; Python has no one class for it."""
+    return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"
+
+
+def _wait_until_taken(link: ssl.SSLSocket, deadline_s: float) -> None:
+    """Until the other end's kernel has acknowledged every byte. Raises OSError when it resets the connection."""
+    waiting = bytearray(4)
+    while True:
+        fcntl.ioctl(link.fileno(), termios.TIOCOUTQ, waiting)
+        error = link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        if not any(waiting):
+            return
+        time.sleep(min(0.01, _left_s(deadline_s)))
 
 
 def _left_s(deadline_s: float) -> float:

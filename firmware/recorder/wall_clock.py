@@ -21,13 +21,14 @@ def wall_clock() -> ClockInfo:
     The kernel knows whether (adjtimex, man 2 adjtimex). Where it may not be asked, as in the unit's sandbox
     (ProtectClock), systemd-timesyncd's word counts; without either the source is unknown.
     """
-    synchronised = _synchronised()
-    if synchronised is None:
-        synchronised = os.path.exists(_TIMESYNC)
-        source = "ntp" if synchronised else "unknown"
-    else:
-        source = "ntp" if synchronised else "rtc" if _set_from_rtc() else "unknown"
-    return ClockInfo(source, synchronised, time.localtime().tm_gmtoff)
+    return judged(_synchronised(), os.path.exists(_TIMESYNC), _set_from_rtc(), time.localtime().tm_gmtoff)
+
+
+def judged(kernel: bool | None, timesyncd: bool, from_rtc: bool, utc_offset_s: int) -> ClockInfo:
+    """What the clock is worth. `kernel`: its word on whether it is synchronised, None where it gives none. Pure."""
+    if kernel is None:
+        return ClockInfo("ntp" if timesyncd else "unknown", timesyncd, utc_offset_s)
+    return ClockInfo("ntp" if kernel else "rtc" if from_rtc else "unknown", kernel, utc_offset_s)
 
 
 def _synchronised() -> bool | None:
