@@ -21,6 +21,7 @@ from hw.ports import Files
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 _BUFFER_BYTES = 1 << 20
+_BEGIN_BYTES = 16 << 20
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _files: Files = OsFiles()
 
@@ -216,7 +217,7 @@ class _Positioned(io.RawIOBase):
     """Raw writing through the port, with a place of its own to write at. Does not own the handle."""
 
     def __init__(self, handle: int) -> None:
-        self._handle, self._at = handle, 0
+        self._handle, self._at, self._begun = handle, 0, 0
 
     def writable(self) -> bool:
         return True
@@ -227,6 +228,11 @@ class _Positioned(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         taken = _files.pwrite(self._handle, memoryview(data), self._at)
         self._at += taken
+        if self._at - self._begun >= _BEGIN_BYTES:
+            # A hint, through no port because it changes nothing: the system begins to write what it has, while the next
+            # is being made, instead of all of it at the sync.
+            os.posix_fadvise(self._handle, self._begun, self._at - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = self._at
         return taken
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
