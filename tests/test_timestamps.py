@@ -26,6 +26,7 @@ from firmware.vault.recover import recover
 from firmware.vault.timestamp_store import TimestampStore
 from firmware.vault.timestamps import covers, new_request, signature_problem, token_info, token_of
 from firmware.vault.verification import Verification
+from tests.fleet_helpers import certificates
 from tests.recorder_helpers import until
 from tests.timestamp_helpers import Authority, Signer
 from tests.vault_helpers import device, fragment, read, seal, write
@@ -303,6 +304,32 @@ def test_a_false_answer_is_not_kept_and_the_request_still_waits(
     assert desk.desk.waiting() == [wanted()]
     authority.spoil = authority.spoil_query = lambda data: data
     until(desk.tokens, what="the token")
+
+
+def test_an_authority_that_drips_its_answer_is_given_up(tmp_path: Path, authority: Authority) -> None:
+    authority.drip_s = 0.2
+    client = TimestampClient(Timestamps(url=authority.url, timeout_s=1), tmp_path)
+    with pytest.raises(TimestampFault, match="did not end its answer in time"):
+        client._post(new_request(CHAIN).der)
+
+
+def test_over_https_only_a_server_of_the_named_authority_is_asked(tmp_path: Path) -> None:
+    for name in ("ours", "others"):
+        certificates(tmp_path / name)
+    authority, request = Authority(tmp_path / "tsa", tls=tmp_path / "ours"), new_request(CHAIN)
+
+    def client(ca_file: str) -> TimestampClient:
+        return TimestampClient(Timestamps(url=authority.url, ca_file=str(tmp_path / ca_file), timeout_s=5), tmp_path)
+
+    try:
+        with pytest.raises(TimestampFault, match="certificate verify failed"):
+            client("others/ca.pem")._post(request.der)
+        assert authority.asked == 0
+        assert covers(token_of(client("ours/ca.pem")._post(request.der), request), CHAIN)
+    finally:
+        authority.close()
+    with pytest.raises(TimestampFault, match="cannot be used"):
+        client("absent.pem")
 
 
 def test_the_recorder_checks_what_the_agent_brings(desk: Desk, authority: Authority, token: bytes) -> None:

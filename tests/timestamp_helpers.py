@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,25 +67,35 @@ class Signer:
 
 
 class Authority(Signer):
-    """Answers requests on 127.0.0.1 until `close`. `away` refuses them, `spoil` changes a query or its answer."""
+    """Answers requests on 127.0.0.1 until `close`. `away` refuses them, `spoil` changes a query or its answer,
+    with `drip_s` an answer comes byte by byte, so far apart.
 
-    def __init__(self, folder: Path, name: str = "Test TSA") -> None:
+    With `tls`, a folder of fleet_helpers.certificates, over https.
+    """
+
+    def __init__(self, folder: Path, name: str = "Test TSA", tls: Path | None = None) -> None:
         super().__init__(folder, name)
+        self._tls = tls
         self.away = False
         self.spoil_query: Callable[[bytes], bytes] = lambda query: query
         self.spoil: Callable[[bytes], bytes] = lambda answer: answer
         self.asked = 0
+        self.drip_s = 0.0
         self._port = 0
         self.come_back()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/tsr"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/tsr"
 
     def come_back(self) -> None:
         """Listen, on the same port as before."""
         self._server: ThreadingHTTPServer | None = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
         self._port = self._server.server_address[1]
+        if self._tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._tls / "server.pem", self._tls / "server.key")
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -109,7 +122,11 @@ class Authority(Signer):
                 self.send_header("Content-Type", "application/timestamp-reply")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(answer)
+                with contextlib.suppress(ConnectionError):
+                    step = 1 if authority.drip_s else len(answer)
+                    for at in range(0, len(answer), step):
+                        self.wfile.write(answer[at : at + step])
+                        time.sleep(authority.drip_s)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -104,14 +104,24 @@ class TimestampClient:
         })
         try:
             with self._opener.open(request, timeout=self._settings.timeout_s) as answer:
-                body: bytes = answer.read(MAX_TOKEN_BYTES + 1)
-                return body
+                return self._body(answer)
         except urllib.error.HTTPError as error:
             raise TimestampFault(f"the timestamp authority answered {error.code}", meaning="It is asked again later",
                                  ) from error
         except (OSError, http.client.HTTPException) as error:
             raise TimestampFault(f"the timestamp authority cannot be reached ({error})",
                                  meaning="It is asked again later", todo="check timestamps.url") from error
+
+
+    def _body(self, answer: http.client.HTTPResponse) -> bytes:
+        """As much as a token may have and one byte more. An authority that only drips is given up."""
+        body, until_s = b"", time.monotonic() + self._settings.timeout_s
+        while len(body) <= MAX_TOKEN_BYTES and (piece := answer.read1(MAX_TOKEN_BYTES + 1 - len(body))):
+            body += piece
+            if time.monotonic() > until_s:
+                raise TimestampFault("the timestamp authority did not end its answer in time",
+                                     meaning="It is asked again later")
+        return body
 
 
 def _opener(settings: Timestamps) -> urllib.request.OpenerDirector:
