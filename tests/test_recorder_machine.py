@@ -305,6 +305,8 @@ class Walk(RuleBasedStateMachine):
             assert state.recording_id in self.open_files
         if state.moments or state.blanked:
             assert state.paused, "not filled in a moment that is never recorded"
+        if state.pipeline_started and not case.allows(state.consent, "video"):
+            assert self.told_paused, "an unfilled picture reaches the encoder without consent"
         if lights.choose(state, now).record != "off":
             assert state.durable_grew_ns > 0
             assert now - state.durable_grew_ns <= state.rules.light_stale_ns
@@ -561,7 +563,7 @@ def test_refused_consent_blanks_where_the_policy_says_so() -> None:
 def test_a_moment_that_is_never_recorded_lasts_until_it_is_left() -> None:
     bench = Bench(policy=Policy(moments=["induction"], first_moments=["induction"])).ready()
     assert bench.ask("consent", GIVEN).ok
-    assert bench.of(t.PausePipeline) == [t.PausePipeline(True)]
+    assert bench.state.paused, "filled without consent, and still filled"
     assert bench.ask("start").reason == "policy: never recorded: induction; leave this moment first"
     assert bench.ask("leave", moment="induction").ok
     assert bench.of(t.ClearPreroll), "what was filled in it is no pre-roll"
@@ -576,6 +578,19 @@ def test_a_moment_that_is_never_recorded_lasts_until_it_is_left() -> None:
     bench.send(t.Pressed("pause", "x"))
     assert bench.state.name == "RECORDING", "the button in the room ends both"
     assert bench.ask("enter", moment="lunch").reason == "policy: there is no such moment in policy.moments"
+
+
+def test_without_consent_every_picture_is_filled_before_the_encoder() -> None:
+    bench = Bench()
+    bench.send(t.BootDone(), t.SelfTested(), t.Recovered())
+    assert bench.of(t.StartPipeline) == [t.StartPipeline(sound_allowed=False, paused=True)]
+    bench.send(t.PipelineUp(), t.ConditionsChanged(()))
+    assert bench.ask("consent", GIVEN).ok
+    assert bench.of(t.PausePipeline) == [t.PausePipeline(False)]
+    bench.send(t.Pressed("primary", "rec1"), t.Durable("rec1", 100))
+    assert bench.state.name == "RECORDING"
+    bench.send(t.Pressed("stop", "x"), t.Sealed("rec1", 200))
+    assert bench.of(t.PausePipeline) == [t.PausePipeline(True)], "consent ends with its recording"
 
 
 def test_an_incomplete_consent_opens_nothing_but_takes_away_at_once() -> None:

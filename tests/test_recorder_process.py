@@ -81,18 +81,23 @@ def test_pedal_to_sealed_file(unit: Unit) -> None:
 
 def _health(listener):  # type: ignore[no-untyped-def]
     listener.read()
-    return listener.healths[-1] if listener.healths else type("None", (), {"preroll_s": 0.0, "frames_out": 0})
+    none = type("None", (), {"preroll_s": 0.0, "frames_out": 0})
+    return listener.healths[-1] if listener.healths else none
 
 
 def _codes(listener) -> set[str]:  # type: ignore[no-untyped-def]
     return {str(event.fields["code"]) for event in listener.events if event.kind == "alert"}
 
 
-def test_nothing_seen_during_a_pause_is_kept_in_the_clear(tmp_path: Path) -> None:
+def test_nothing_seen_before_consent_or_during_a_pause_is_kept_in_the_clear(tmp_path: Path) -> None:
     unit = Unit(tmp_path, faces=True, models=str(default_models_dir()))
     listener = unit.start()
     try:
         listener.state("READY")
+        until(lambda: _health(listener).frames_out > 10, 60.0, "pictures")
+        health = _health(listener)
+        assert health.frames_blanked >= health.frames_out - 1, "an unfilled picture was encoded without consent"
+        consent_ns = time.monotonic_ns()
         listener.ask("consent", consent=CONSENT)
         assert listener.ask("start").ok
         listener.state("RECORDING")
@@ -114,6 +119,7 @@ def test_nothing_seen_during_a_pause_is_kept_in_the_clear(tmp_path: Path) -> Non
     with unit.open() as recording:
         verdicts = [v for fragment in recording.fragments(unit.key()) for v in fragment.verdicts]
     shown = [v.pts_ns for v in verdicts if v.kind != "blanked"]
+    assert not [pts for pts in shown if pts < consent_ns]
     assert [pts for pts in shown if pts < paused_ns], "nothing was shown before the pause"
     assert not [pts for pts in shown if told_ns <= pts < resumed_ns]
     assert [pts for pts in shown if pts > resumed_ns], "nothing was shown after the pause"

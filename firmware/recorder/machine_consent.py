@@ -91,6 +91,7 @@ def _apply(turn: Turn, consent: Consent, command: Command) -> None:
         turn.put(recording_id="")
     if consent.state == "given" and consent.case_id != before.consent.case_id:
         _moments(turn, turn.state.moments | set(turn.state.rules.policy.first_moments), "policy")
+    turn.sync_pause("consent")
     turn.sync_pipeline()
 
 
@@ -109,6 +110,8 @@ def _while_recording(turn: Turn, consent: Consent, command: Command) -> None:
         turn.sync_pause("consent")
         if turn.state.sound_on and not case.allows(consent, "audio"):
             _silence(turn)
+    else:
+        turn.sync_pause("")
 
 
 def _silence(turn: Turn) -> None:

@@ -74,6 +74,7 @@ class Turn:
         self.emit(t.ClearPreroll(), t.EraseRecording(every, "withdrawn", role, origin))
         if self.state.name != "STOPPING":
             self._into_stopping("withdrawn", "READY", "")
+        self.sync_pause("")
 
     def _into_stopping(self, reason: str, then: RecorderState, fault: str) -> None:
         self.put(stop_reason=reason, then=then, fault=fault)
@@ -86,7 +87,8 @@ class Turn:
     def sync_pause(self, cause: str) -> None:
         """Bring the pipeline to what hand, consent and policy say: filled and mute, or not. `cause` goes on record."""
         state = self.state
-        on = state.hand_paused or state.blanked or bool(state.moments)
+        allowed = case.allows(state.consent, "video")
+        on = state.hand_paused or state.blanked or bool(state.moments) or not allowed
         if on == state.paused:
             return
         running = state.opened and state.name in RUNNING

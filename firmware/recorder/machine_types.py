@@ -49,9 +49,10 @@ class MachineState:
     `opened` says the file of `recording_id` was asked for; `then` is where STOPPING leads; `sound_on` is what the
     running pipeline was told; `start_pipeline_at_ns` 0: no start is due; `durable_grew_ns` 0: no byte yet.
     `closing` is the earlier part of a recording that goes on in another file, as long as that part is being closed.
-    `paused` is what the pipeline was told: by hand, because consent was refused (`blanked`), or in one of the `moments`
-    that are never recorded. `parts` are the files before that of `recording_id`, on other disks. While there is any id
-    in `erasing`, STOPPING waits for the end of this erasure, not for the seal.
+    `paused` is what the pipeline was told: by hand, because there is no consent to pictures, or it was refused while
+    recording (`blanked`), or in one of the `moments` that are never recorded. `parts` are the files before that of
+    `recording_id`, on other disks. While there is any id in `erasing`, STOPPING waits for the end of this erasure, not
+    for the seal.
     """
 
     rules: Rules = Rules()
@@ -61,7 +62,7 @@ class MachineState:
     unmet: tuple[str, ...] = ()
     recording_id: str = ""
     opened: bool = False
-    paused: bool = False
+    paused: bool = True
     hand_paused: bool = False
     blanked: bool = False
     moments: frozenset[str] = frozenset()
