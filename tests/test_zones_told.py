@@ -131,6 +131,7 @@ def test_each_use_of_a_field_zone_is_an_event_for_the_fleet(tmp_path: Path) -> N
             assert listener.ask("stop").ok
             listener.state("READY")
         events = [listener.event("field-zone", count=1), listener.event("field-zone", count=2)]
+        listener.event("sealed", count=2)
         assert unit.stop() == 0
     finally:
         if unit.process is not None:
