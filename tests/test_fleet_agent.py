@@ -449,5 +449,5 @@ def test_the_module_names_a_missing_broker(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "firmware.fleet", "--config", str(file)], capture_output=True,
                           text=True, timeout=60, check=False)
     assert done.returncode == 3
-    assert "mqtt.host is empty" in done.stderr
+    assert "mqtt.host, timestamps.url and audit.host are empty" in done.stderr
     assert "Traceback" not in done.stderr
