@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 from collections import Counter
@@ -12,10 +13,11 @@ import pytest
 
 from firmware.config import Retention
 from firmware.durable import files_on
-from firmware.errors import DiskFault
+from firmware.errors import DiskFault, ScrubcamError
 from firmware.export.handover import hand_over, to_hand_over
 from firmware.messages import Hold, TimestampWanted
 from firmware.recorder.holds import Holds
+from firmware.vault.certificate import checked
 from firmware.vault.deletion import Deletion, Tell
 from firmware.vault.ledger import HandOver, Ledger
 from firmware.vault.reader import Recording
@@ -36,6 +38,7 @@ from tests.crash_helpers import (
     simulated,
     tree_of,
 )
+from tests.test_vault_erasure import ORDER, unit
 from tests.vault_helpers import archive, keystore, seal, some_records
 
 LATER = 1_900_000_000.0
@@ -209,6 +212,24 @@ def test_of_a_hold_and_a_deletion_at_one_moment_one_gives_way(tmp_path: Path, in
         outcomes[there, held] += 1
     assert outcomes[True, True] >= 2
     assert outcomes[False, False] >= 2
+
+
+def test_an_erasure_at_any_moment_of_a_hand_over_names_the_copy_or_the_copy_goes(tmp_path: Path) -> None:
+    start = device_with_recordings(tmp_path, IDS[:1])
+    for place in range(200):
+        folder = lay_out(start, tmp_path / "race")
+        erasure = unit(folder)
+        disk = Between(str(folder), place, lambda erasure=erasure: erasure.erase(["first"], ORDER, 0, {}))
+        with files_on(disk), contextlib.suppress(ScrubcamError):
+            hand_all_over(disk, folder)
+        if not disk.came:
+            break
+        certificate = erasure.certificate("first")
+        assert certificate is not None
+        named = [copy.target for copy in checked(certificate).copies]
+        assert named == ["usb"] or not (folder / "usb" / "first.scrub").exists()
+        assert not [one for one in Ledger(str(folder / "ledger")).handovers("first") if one.verified]
+    assert place > 10
 
 
 def deletion_on(folder: Path, tell: Tell) -> Deletion:

@@ -227,6 +227,22 @@ def test_what_a_killed_hand_over_left_goes_and_what_another_device_writes_stays(
     assert sorted(path.name for path in usb.iterdir()) == [others.name, "first.scrub"]
 
 
+def test_a_recording_that_is_erased_while_it_is_copied_is_not_handed_over(tmp_path: Path) -> None:
+    seal(str(tmp_path / "rec"), some_records(2), recording_id="first")
+    (tmp_path / "usb").mkdir()
+    ledger, keys = Ledger(str(tmp_path / "ledger")), Keystore(str(tmp_path / "rec" / "keystore"))
+    (one,) = survey([str(tmp_path / "rec")], ledger)
+
+    def last_byte(_recording_id: str, done: int, total: int) -> None:
+        if done == total:
+            keys.destroy("first")
+
+    result = hand_over([one], keys, ledger, str(tmp_path / "usb"), "usb", lambda: 1.0, last_byte, lambda _id: ())
+    assert "was erased while it was copied" in str(result.failed["first"])
+    assert list((tmp_path / "usb").iterdir()) == []
+    assert [one.verified for one in ledger.handovers("first")] == [False]
+
+
 def test_one_hand_over_at_a_time(tmp_path: Path) -> None:
     seal(str(tmp_path / "rec"), some_records(2), recording_id="first")
     (tmp_path / "usb").mkdir()

@@ -13,7 +13,7 @@ from firmware.export.copy import add_timestamps, write_sealed_copy
 from firmware.vault.attachments import Timestamp
 from firmware.vault.copies import is_copy
 from firmware.vault.keystore import Keystore
-from firmware.vault.ledger import HandOver, Ledger
+from firmware.vault.ledger import HandOver, Ledger, Mark
 from firmware.vault.retention import OnDevice, handed_over_unix_s
 from firmware.vault.writer import recording_path
 from hw.disk import disk_fault
@@ -78,10 +78,15 @@ def hand_over(
     with ledger.handing_over():
         for one in recordings:
             try:
-                copy = _copy(one, keystore, target, progress, timestamps(one.recording_id))
-                ledger.add_handover(one.recording_id, HandOver(
+                had_keys, copy = keystore.has(one.recording_id), recording_path(target, one.recording_id)
+                is_new = _copy(one, keystore, target, progress, timestamps(one.recording_id))
+                number = ledger.add_handover(one.recording_id, HandOver(
                     target_name, one.chain, os.path.getsize(copy), unix_s(), True, os.path.abspath(copy), origin,
                 ))
+                # Looked for after the line: an erasure destroys the keys first and reads the ledger then, so that
+                # either its certificate names this copy, or the copy goes here.
+                if had_keys and not keystore.has(one.recording_id):
+                    _take_back(one.recording_id, copy if is_new else "", ledger, number, unix_s())
                 result.done.append(one.recording_id)
             except ScrubcamError as fault:
                 result.failed[one.recording_id] = fault
@@ -93,8 +98,8 @@ def hand_over(
 def _copy(
     one: OnDevice, keystore: Keystore, target: str, progress: Callable[[str, int, int], None],
     timestamps: Sequence[Timestamp],
-) -> str:
-    """The path of a sealed copy in `target`, every byte of it checked there."""
+) -> bool:
+    """Sees to a sealed copy in `target`, every byte of it checked there. False: it was there already."""
     copy = recording_path(target, one.recording_id)
 
     def tell(done: int, total: int) -> None:
@@ -103,23 +108,28 @@ def _copy(
     remove_leftovers(target, of=os.path.basename(copy))  # of a run that was killed
     if not os.path.lexists(copy):
         _check_room(target, one)
-        here = keystore.has(one.recording_id)
         try:
             write_sealed_copy(recording_path(one.folder, one.recording_id), keystore, timestamps, copy, progress=tell)
         except DiskFault as fault:
             full = isinstance(fault.__cause__, OSError) and fault.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
             raise DiskFault(fault.what, meaning="It was not handed over", todo=MORE_ROOM if full else fault.todo,
                             ) from fault
-        if here and not keystore.has(one.recording_id):
-            remove_durably(copy)
-            raise Refused(f"{one.recording_id} was erased while it was copied", meaning="The copy was deleted again")
-    elif not is_copy(copy, one.chain, tell):  # one that is whole counts: power went before the ledger was written
+        return True
+    if not is_copy(copy, one.chain, tell):  # one that is whole counts: power went before the ledger was written
         raise ConfigError(f"{copy} exists already and is not a sealed copy of this recording",
                           meaning="It was left as it is and the recording was not handed over",
                           todo="look at it with `scrubcam verify`, or choose another folder")
-    else:
-        add_timestamps(copy, keystore, timestamps, progress=tell)
-    return copy
+    add_timestamps(copy, keystore, timestamps, progress=tell)
+    return False
+
+
+def _take_back(recording_id: str, copy: str, ledger: Ledger, number: int, unix_s: float) -> None:
+    """The recording was erased meanwhile; `copy` is "" where it was handed over before. Raises Refused, DiskFault."""
+    if copy:
+        remove_durably(copy)
+    ledger.void(recording_id, number, Mark("erased while it was copied", unix_s))
+    raise Refused(f"{recording_id} was erased while it was copied",
+                  meaning="The copy was deleted again" if copy else "The copy from before is still there")
 
 
 def _check_room(target: str, one: OnDevice) -> None:

@@ -76,12 +76,12 @@ class Ledger:
         finally:
             os.close(handle)
 
-    def add_handover(self, recording_id: str, handover: HandOver) -> None:
-        """Durable when this returns. Raises DiskFault."""
+    def add_handover(self, recording_id: str, handover: HandOver) -> int:
+        """Its number. Durable when this returns. Raises DiskFault."""
         for number in range(MOST_HANDOVERS):
             try:
                 self._write(recording_id, f"handover.{number}", handover, exclusive=True)
-                return
+                return number
             except FileExistsError:
                 continue
         raise DiskFault(f"{recording_id} was handed over {MOST_HANDOVERS} times", todo="take one of those copies")
