@@ -92,6 +92,7 @@ def test_from_the_device_to_the_archive_and_off_the_device(unit: Unit, tmp_path:
     assert listener.event("deleting").seq < deleted.seq
     assert ids(unit) == [second], "what was not handed over was deleted"
     assert Keystore.of_device(str(tmp_path / "state")).ids() == [second]
+    assert f"drive 7: {usb / first}.scrub" in scrubcam(unit, "recordings", "--deleted")
     assert unit.stop() == 0
     with Recording.open(str(usb / f"{first}.scrub")) as copy:
         assert copy.verify().complete

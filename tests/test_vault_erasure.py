@@ -156,6 +156,13 @@ def test_what_is_not_there_is_refused_and_not_certified(disks: Path, name: str) 
     assert tree_of(disks) == before
 
 
+def test_what_retention_deleted_is_refused_with_where_to_look_for_its_copies(disks: Path) -> None:
+    Ledger.of_device(str(disks)).mark("gone", "deleted", Mark("time-over", 17.0))
+    with pytest.raises(Refused, match="after it was handed over") as told:
+        unit(disks).erase(["gone"], ORDER, 0, {})
+    assert "recordings --deleted" in told.value.todo
+
+
 def test_a_file_with_its_keys_attached_is_said_to_have_had_them(disks: Path) -> None:
     attach_keys(str(disks / "rec" / "other.scrub"), Keystore.of_device(str(disks)))
     unit(disks).erase(["other"], ORDER, 0, {})

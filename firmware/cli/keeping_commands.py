@@ -38,9 +38,17 @@ def register(app: typer.Typer) -> None:
     app.command("hold")(hold)
 
 
-def recordings(config: ConfigFile) -> None:
+def recordings(
+    config: ConfigFile,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those that were deleted, and where their copies went.")
+    ] = False,
+) -> None:
     """List what is on the device: state, length, size, whether it was handed over, how long it is kept and why."""
     settings = _load(config)
+    if deleted:
+        _list_deleted(Ledger.of_device(settings.paths.state_dir))
+        return
     listed = survey(settings.paths.targets, Ledger.of_device(settings.paths.state_dir))
     if not listed:
         out.print("No recordings on this device.")
@@ -63,6 +71,18 @@ def recordings(config: ConfigFile) -> None:
     waiting = [one for one in listed if handed_over_unix_s(one) is None]
     size = human_bytes(sum(one.size_bytes for one in listed))
     out.print(f"{len(listed)} recordings, {size}; {len(waiting)} not handed over: those are never deleted.")
+
+
+def _list_deleted(ledger: Ledger) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("recording", "deleted", "why", "handed over", "to"):
+        table.add_column(name, no_wrap=name == "recording")
+    for recording_id in ledger.ids("deleted"):
+        mark = ledger.marked(recording_id, "deleted")
+        for copy in ledger.handovers(recording_id):
+            table.add_row(recording_id, _day(mark.unix_s if mark else 0.0), mark.reason if mark else "",
+                          _day(copy.unix_s), escape(f"{copy.target}: {copy.path}"))
+    out.print(table if table.row_count else "None was deleted.")
 
 
 def handover(

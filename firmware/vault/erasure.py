@@ -103,13 +103,14 @@ class Erasure:
         """Erase these, and all parts of the same recordings on other disks. Idempotent; waits for disks.
 
         `asked_ns`: when it was ordered, on the monotonic clock. `writers` of those that are being written. Raises
-        Refused (there is none of that id, or it is held), DiskFault and KeyFault: then the keys that the disk gave up
-        are destroyed, and `resume` goes on.
+        Refused (there is none of that id, or none any more, or it is held), DiskFault and KeyFault: then the keys that
+        the disk gave up are destroyed, and `resume` goes on.
         """
         with self._lock:
             self._writers |= writers
             known = [one for one in recording_ids if self._known(one)]
             if not known:
+                self._refuse_deleted(recording_ids)
                 raise Refused("there is no recording of that id here", meaning="Nothing was erased",
                               todo="take the id from the journal, or from the file's name")
             if order.cause == ASKED:
@@ -148,6 +149,11 @@ class Erasure:
         traces = (self._path(recording_id, _INTENT), self._path(recording_id, _CERTIFICATE))
         return (recording_id in self._writers or self._keystore.has(recording_id) or any(map(os.path.lexists, traces))
                 or bool(recording_files(self._folders, recording_id)))
+
+    def _refuse_deleted(self, recording_ids: Sequence[str]) -> None:
+        if any(is_recording_id(one) and self._ledger.marked(one, "deleted") for one in recording_ids):
+            raise Refused("it was deleted here after it was handed over", meaning="Nothing is left to erase here",
+                          todo="erase the copies; where they went: scrubcam recordings --deleted")
 
     def _refuse_held(self, recording_ids: Sequence[str]) -> None:
         for one in recording_ids:
