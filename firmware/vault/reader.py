@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from firmware.errors import DamagedRecording, KeyFault
@@ -97,48 +98,37 @@ class Recording:
 
     def frames(self, *, payloads: bool = False, hashed: bool = True) -> Iterator[Frame]:
         """The stored frames in order, each checked. Raises FrameProblem at the first bad one, DiskFault."""
-        try:
+        with self._reading():
             yield from walk(self._handle, self.start, self.size_bytes, self.chain_start, self.device_public,
                             payloads=payloads, hashed=hashed, ahead=True)
-        except OSError as error:
-            raise disk_fault(error, self.path, "reading") from error
 
-    def frames_from(
-        self, seq: int, offset: int, *, payloads: bool = False, hashed: bool = False
-    ) -> Iterator[Frame]:
+    def frames_from(self, seq: int, offset: int, *, payloads: bool = False, hashed: bool = False) -> Iterator[Frame]:
         """Frames from record `seq` at `offset` on; the chain value stored before it is taken as it is.
 
         Whatever is said before it, an opened one is proven by its tag. Raises FrameProblem, DiskFault.
         """
-        try:
+        with self._reading():
             before = os.pread(self._handle, CHAIN_BYTES, max(0, offset - CHAIN_BYTES))
             yield from walk(self._handle, offset, self.size_bytes, before, self.device_public, seq=seq,
                             payloads=payloads, hashed=hashed)
-        except OSError as error:
-            raise disk_fault(error, self.path, "reading") from error
 
     def heads(self) -> Iterator[tuple[int, int, int]]:
         """(record number, type, offset) of each record, told and not proven. Raises FrameProblem, DiskFault."""
-        try:
+        with self._reading():
             yield from heads(self._handle, self.start, self.size_bytes)
-        except OSError as error:
-            raise disk_fault(error, self.path, "reading") from error
 
     def frame_at(self, offset: int) -> Frame:
         """The one frame there, its own chain value and signature checked. Raises DamagedRecording, DiskFault."""
         try:
-            return single_frame(self._handle, offset, self.size_bytes, self.device_public)
+            with self._reading():
+                return single_frame(self._handle, offset, self.size_bytes, self.device_public)
         except FrameProblem as found:
             raise refused(self.path, f"the record at byte {offset}: {found.text}", found.kind) from found
-        except OSError as error:
-            raise disk_fault(error, self.path, "reading") from error
 
     def frames_after(self, offset: int) -> Iterator[Frame]:
         """Whole frames behind the bad place at `offset`. Raises DiskFault."""
-        try:
+        with self._reading():
             yield from whole_frames_after(self._handle, offset, self.size_bytes, self.device_public)
-        except OSError as error:
-            raise disk_fault(error, self.path, "reading") from error
 
     def refuse(self, found: FrameProblem) -> None:
         """Raise DamagedRecording, but not where the recording simply ends: torn, and nothing whole behind it."""
@@ -147,17 +137,13 @@ class Recording:
 
     def attachments(self, offset: int) -> Iterator[Attachment]:
         """What stands behind the end record, whose end is `offset`. Raises AttachmentProblem at the first bad one."""
-        try:
+        with self._reading():
             yield from walk_attachments(self._handle, offset, self.size_bytes)
-        except OSError as error:
-            raise disk_fault(error, self.path, "reading") from error
 
     def read(self, offset: int, length: int) -> bytes:
         """The file's bytes as they are, b"" at its end. Raises DiskFault."""
-        try:
+        with self._reading():
             return os.pread(self._handle, length, offset)
-        except OSError as error:
-            raise disk_fault(error, self.path, "reading") from error
 
     def end_record(self) -> Frame | None:
         """The end record, its signature checked, if the recording ends with one. Reads little. Raises DiskFault."""
@@ -222,7 +208,8 @@ class Recording:
             kept = self._keystore.get(recording_id)
             if hashlib.sha256(kept).hexdigest() == digest:
                 return kept
-        attached = find_envelope(self._handle, self.size_bytes, digest)
+        with self._reading():
+            attached = find_envelope(self._handle, self.size_bytes, digest)
         if attached is not None:
             return attached
         if self._keystore is None:
@@ -273,11 +260,16 @@ class Recording:
         opened = self.records(private_key, tolerant=tolerant)
         return (stored.record for stored in opened if isinstance(stored.record, Fragment))
 
-    def _attachments_begin(self) -> int:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            return attachments_begin(self._handle, self.size_bytes)
+            yield
         except OSError as error:
             raise disk_fault(error, self.path, "reading") from error
+
+    def _attachments_begin(self) -> int:
+        with self._reading():
+            return attachments_begin(self._handle, self.size_bytes)
 
     def _decrypted(self, opener: Opener, *, hashed: bool) -> Iterator[StoredRecord]:
         """Not `hashed`: just verified, and each content record's tag proves it again."""
