@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from firmware.cli.key_commands import Kem
@@ -17,7 +18,9 @@ from firmware.paths import default_models_dir
 from firmware.selftest import _disk, _short_recording
 from firmware.vault.key_kinds import KINDS
 from firmware.vault.keys import PrivateKey, new_archive_key
-from tests.vault_helpers import seal
+from firmware.vault.writer import RecordingWriter
+from hw.disk import OsDisk
+from tests.vault_helpers import device, fragment, header, keystore, seal, stream, to
 
 SCENE = "scene://?width=320&height=180&rate=15&seed=3&seconds=1&paced=0&sound=0"
 
@@ -95,3 +98,16 @@ def test_the_self_test_tells_the_disks_in_hours_and_judges_them_as_a_start_does(
     (tmp_path / "file").touch()
     with pytest.raises(DiskFault, match="no second disk to go on to"):
         _disk(Config(paths=msgspec.structs.replace(paths, second_recordings_dir=str(tmp_path / "file" / "rec"))))
+
+
+def test_a_file_cannot_write_on_the_terminal_what_the_command_did_not_say(tmp_path: Path) -> None:
+    evil = "\x1b[2J\x1b[1;1HIntact\r\x9b31m\u202e"
+    told = replace(header(), device_name=evil, software=evil)
+    with_names = RecordingWriter.create(OsDisk(), str(tmp_path / "x.scrub"), told, to(), device(), keystore(tmp_path))
+    with_names.append(replace(stream(), encoder=evil, detectors=[evil], site_zones=[evil]))
+    with_names.append(fragment(0))
+    with_names.seal(evil)
+    for command in ("info", "verify"):
+        done = CliRunner().invoke(app, [command, str(tmp_path / "x.scrub")])
+        assert "Intact\N{REPLACEMENT CHARACTER}" in done.output
+        assert not [letter for letter in done.output if letter in evil and not letter.isprintable()]

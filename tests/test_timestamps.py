@@ -79,6 +79,11 @@ def test_a_token_with_another_time_or_by_a_namesake_does_not_hold(signer: Signer
     assert "certificate signature failure" in signature_problem(namesake, CHAIN, [signer.ca])
 
 
+def test_an_authoritys_name_is_a_line_of_text(tmp_path: Path) -> None:
+    evil = Signer(tmp_path / "evil", "TSA\x1b[2J\n\u202eASL")
+    assert token_info(evil.token(CHAIN)).authority == "TSA[2JASL"
+
+
 def test_the_authority_must_have_been_valid_at_the_tokens_time_not_today(tmp_path: Path) -> None:
     expired = Signer(tmp_path / "expired", days=-0.5)
     assert "certificate has expired" in signature_problem(expired.token(CHAIN), CHAIN, [expired.ca])
@@ -216,16 +221,6 @@ def test_what_a_crash_left_unnoted_is_found_in_the_recordings(tmp_path: Path) ->
                 for at, value in judged(path).covered.items()}
     assert noted == expected
     assert len(noted) == 4
-
-
-def test_what_is_forgotten_is_forgotten_also_when_its_request_was_still_to_be_written(tmp_path: Path) -> None:
-    desk = TimestampDesk(configured(tmp_path, "http://127.0.0.1:9"), lambda *_: None)
-    desk.signed("kept", "start", 1, CHAIN)
-    for at in ("start", "end"):
-        desk.signed("erased", at, 1, CHAIN)  # type: ignore[arg-type]
-    desk.forget("erased")
-    desk.close(20)
-    assert [one.recording_id for one in desk.waiting()] == ["kept"]
 
 
 def test_without_an_address_nothing_is_noted(tmp_path: Path) -> None:

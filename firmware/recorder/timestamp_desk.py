@@ -9,7 +9,6 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from firmware.config import Config
 from firmware.errors import ScrubcamError
@@ -29,18 +28,13 @@ NoteEvent = Callable[[str, str, dict[str, Scalar]], None]
 log = get_logger("timestamps")
 
 
-@dataclass(frozen=True)
-class _Forget:
-    recording_id: str
-
-
 class TimestampDesk:
     """Does nothing without `timestamps.url`."""
 
     def __init__(self, cfg: Config, note: NoteEvent) -> None:
         self._on, self._note = bool(cfg.timestamps.url), note
         self._store = TimestampStore.of_device(cfg.paths.state_dir)
-        self._queue: queue.Queue[TimestampWanted | Sequence[str] | _Forget | None] = queue.Queue(QUEUE_BOUND)
+        self._queue: queue.Queue[TimestampWanted | Sequence[str] | None] = queue.Queue(QUEUE_BOUND)
         self._thread = threading.Thread(target=self._run, name="timestamps", daemon=True)
         if self._on:
             self._thread.start()
@@ -52,11 +46,6 @@ class TimestampDesk:
     def look_into(self, folders: Sequence[str]) -> None:
         """Note what the recordings in these folders still lack: closed by recovery, or before a crash. Never waits."""
         self._put(folders)
-
-    def forget(self, recording_id: str) -> None:
-        """For whoever erases a recording in this process, after its key is destroyed: its requests and tokens are
-        removed, also one that is still to be written. Never waits; harmless to ask for again."""
-        self._put(_Forget(recording_id))
 
     def waiting(self) -> list[TimestampWanted]:
         """What the agent is to ask for next. Raises DiskFault."""
@@ -81,7 +70,7 @@ class TimestampDesk:
             self._put(None)
             self._thread.join(timeout_s)
 
-    def _put(self, item: TimestampWanted | Sequence[str] | _Forget | None) -> None:
+    def _put(self, item: TimestampWanted | Sequence[str] | None) -> None:
         if not self._on:
             return
         try:
@@ -94,8 +83,6 @@ class TimestampDesk:
             try:
                 if isinstance(item, TimestampWanted):
                     self._store.want(item)
-                elif isinstance(item, _Forget):
-                    self._store.forget(item.recording_id)
                 else:
                     for folder in item:
                         self._look_into(folder)

@@ -94,8 +94,7 @@ class TimestampStore:
     def forget(self, recording_id: str) -> None:
         """Remove the requests and tokens of a recording that is erased or deleted; nobody is asked for it any more.
 
-        For whoever erases: after the key is destroyed. May be run again after a crash. While the recorder may still
-        close that recording, use TimestampDesk.forget: a request that waits there to be written would come after this.
+        May be run again: after a crash, and at the next start, for a request that was just being written.
         What the authority has learnt (a hash, and when it was asked) stays with it.
         """
         for at in MOMENTS:

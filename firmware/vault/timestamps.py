@@ -20,6 +20,7 @@ from firmware.vault.device_ca import name_of
 
 MAX_TOKEN_BYTES = 64 * 1024
 """Tokens have 1 to 8 kB; the most is a bound for what is taken in from a network."""
+MOST_NAME = 100
 _SHA256 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
 _GRANTED = (tsp.PKIStatus.GRANTED, tsp.PKIStatus.GRANTED_WITH_MODS)
 
@@ -35,7 +36,10 @@ class TimestampRequest:
 
 @dataclass(frozen=True)
 class TokenInfo:
-    """What a token says of itself. `authority` is only a claim until `signature_problem` has checked the signature."""
+    """What a token says of itself.
+
+    `authority` (at most MOST_NAME printable letters) is only a claim until `signature_problem` has checked it.
+    """
 
     unix_s: float
     authority: str
@@ -79,7 +83,8 @@ def token_info(token: bytes) -> TokenInfo:
     """Raises TimestampFault when it is no token."""
     with _told_as_fault("the timestamp"):
         response = _of_token(token)
-        return TokenInfo(response.tst_info.gen_time.timestamp(), _authority(response))
+        name = "".join(letter for letter in _authority(response) if letter.isprintable())
+        return TokenInfo(response.tst_info.gen_time.timestamp(), name[:MOST_NAME])
 
 
 def signature_problem(token: bytes, chain: bytes, authorities: Sequence[x509.Certificate]) -> str:
