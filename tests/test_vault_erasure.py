@@ -266,6 +266,15 @@ def test_without_the_devices_key_the_recordings_key_goes_all_the_same(disks: Pat
     assert not (disks / "rec" / "other.scrub").exists()
 
 
+def test_a_request_for_a_timestamp_that_came_late_goes_at_the_next_start(disks: Path) -> None:
+    unit(disks).erase(["first"], ORDER, 0, {})
+    store = TimestampStore.of_device(str(disks))
+    for recording_id in ("first", "other"):
+        store.want(TimestampWanted(recording_id, "start", 3, b"chain"))
+    unit(disks).resume()
+    assert [one.recording_id for one in store.waiting(9)] == ["other"]
+
+
 def test_recovery_finds_nothing_of_what_is_erased(disks: Path) -> None:
     unit(disks).erase(["third"], ORDER, 0, {})
     assert [found.recording_id for found in recover_all(str(disks / "rec"), device())] == ["other"]
