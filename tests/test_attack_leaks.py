@@ -119,10 +119,7 @@ def test_a_whole_device_writes_and_says_nothing_that_the_camera_saw(
     listener = unit.start()
     agent = subprocess.Popen([sys.executable, "-m", "firmware.fleet", "--config", str(unit.config)])
     try:
-        listener.state("READY")
-        listener.ask("consent", consent=CONSENT)
-        assert listener.ask("start").ok
-        listener.state("RECORDING")
+        listener.record(CONSENT)
         until(lambda: (listener.read(), listener.healths and listener.healths[-1].regions_masked > 20)[1],
               what="regions are covered")
         listener.ask("bookmark", note="")
