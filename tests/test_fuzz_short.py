@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from tests.fuzz import certificates
 from tests.fuzz.mutate import mutated
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
@@ -18,6 +19,10 @@ FOUND = {
     "logins": b'{"roo\xcb":{"role":"administrator","n":16,"salt":"","hash":""}}',
     "last-start": b'{"software":"\xff","salt":"","settings":{}}',
     "audit-cursor": b'{"seq":1,"chain":"\xff"}',
+    # A certificate of no version, or for an unknown kind of key, ended `verify --ca` in a traceback, and kept the
+    # recorder in its self-test.
+    "device-chain": seeds("device-chain")[0].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42"),
+    "certificate-file": certificates.pem(certificates.to_der(certificates.OWN).replace(b"+ep\x03!\0", b"+eu\x03!\0")),
     # A value that is not known, nested deeply, raised RecursionError.
     "ledger": b'{"reason":' + b"[" * 3000,
     "case-file": b'state = ' + b"[" * 3000,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.x509.oid import NameOID
@@ -55,6 +55,11 @@ class DeviceCa:
                 .add_extension(issuer, critical=False).sign(self.key, None))
 
 
+MALFORMED = (ValueError, OverflowError, OSError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
+             x509.UnsupportedGeneralNameType)
+"""What is raised for a certificate that is none, when it is read or when it is asked for one of its parts."""
+
+
 @dataclass(frozen=True)
 class ChainVerdict:
     """Whether a device's certificates lead to a CA. `problem` says why not, in words for a person."""
@@ -82,7 +87,7 @@ def check_chain(
                      device_public, ca, at)
     except _Broken as broken:
         return ChainVerdict(ca_name, str(broken))
-    except (ValueError, OverflowError, OSError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except MALFORMED as error:
         return ChainVerdict(ca_name, f"a certificate is malformed ({error})")
     return ChainVerdict(ca_name)
 

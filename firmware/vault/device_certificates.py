@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from firmware.durable import write_durably
 from firmware.errors import DiskFault, KeyFault
-from firmware.vault.device_ca import MAX_CERTIFICATES, DeviceCa, raw_key, to_pem
+from firmware.vault.device_ca import MALFORMED, MAX_CERTIFICATES, DeviceCa, name_of, raw_key, to_pem
 from firmware.vault.device_key import DeviceKey
 
 CERTIFICATE_NAME = "device.crt"
@@ -76,8 +76,11 @@ def certify_device(ca: DeviceCa, path_public: str, name: str, path_certificate: 
 def read_certificates(path: str) -> list[x509.Certificate]:
     """All certificates of a PEM file, at least one. Raises KeyFault."""
     try:
-        return x509.load_pem_x509_certificates(_read(path))
-    except (ValueError, UnsupportedAlgorithm) as error:
+        found = x509.load_pem_x509_certificates(_read(path))
+        for certificate in found:
+            name_of(certificate)  # a part is read only when it is asked for
+        return found
+    except MALFORMED as error:
         raise KeyFault(f"{path} holds no certificate, or a damaged one",
                        todo="name a PEM file of certificates") from error
 
@@ -91,7 +94,11 @@ def load_device_chain(state_dir: str, device: DeviceKey) -> list[x509.Certificat
     if not os.path.lexists(path):
         return []
     chain = read_certificates(path)
-    if raw_key(chain[0]) != device.public or len(chain) > MAX_CERTIFICATES:
+    try:
+        own = raw_key(chain[0])
+    except MALFORMED:
+        own = b""
+    if own != device.public or len(chain) > MAX_CERTIFICATES:
         raise KeyFault(
             f"the certificates in {path} do not match this device's key {device.fingerprint}",
             meaning="Recordings would be refused by whoever checks them against the device CA",

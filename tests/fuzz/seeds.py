@@ -45,7 +45,7 @@ from firmware.messages import (
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.keys import PrivateKey
 from firmware.vault.ledger import HandOver, Mark
-from tests.fuzz import audit, sealed, stamps, state_files
+from tests.fuzz import audit, certificates, sealed, stamps, state_files
 
 CONSENT = Consent(state="given", video=True, audio=True, by="Dr. N.", evidence="form 7", purpose="teaching of suturing",
                   purpose_class="education")
@@ -148,6 +148,8 @@ _SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "logins": state_files.login_seeds,
     "zone-approval": state_files.approval_seeds,
     "audit-export": audit.audit_seeds,
+    "device-chain": certificates.chain_seeds,
+    "certificate-file": certificates.file_seeds,
     "case-file": state_files.case_seeds,
     "erasure-certificate": state_files.certificate_seeds,
     "erasure-intent": state_files.intent_seeds,

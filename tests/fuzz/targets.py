@@ -21,7 +21,7 @@ from firmware.pipeline.replay import load_detections
 from firmware.vault.device_key import load_trust_list
 from firmware.vault.keys import PrivateKey, PublicKey
 from hw.sim.scene_uri import parse_scene_uri
-from tests.fuzz import audit, sealed, stamps, state_files
+from tests.fuzz import audit, certificates, sealed, stamps, state_files
 from tests.fuzz.sealed import told_well
 
 Target = Callable[[bytes], None]
@@ -143,6 +143,8 @@ TARGETS: dict[str, Target] = {
     "logins": state_files.logins_file,
     "zone-approval": state_files.approval,
     "audit-export": audit.audit_export,
+    "device-chain": certificates.chain,
+    "certificate-file": certificates.files,
     "case-file": state_files.case_file,
     "erasure-certificate": state_files.erasure_certificate,
     "erasure-intent": state_files.erasure_files,
