@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,11 @@ def suspects(passes: list[tuple[NetworkName, Boxes]], faces: Boxes, largest: flo
     """What at least one network holds possible and is none of `faces`: the `most` likeliest, up to `largest` long."""
     doubtful = apart(agreed(passes, SUSPECT), faces)
     return best_of_each(doubtful[doubtful[:, 2:4].max(axis=1) <= largest])[:most]
+
+
+def on_one(box: Sequence[float], faces: Boxes) -> bool:
+    """Whether the middle of a `box` (x, y, w, h) lies on one of `faces`, or close by."""
+    return not len(apart(np.array([(*box[:4], 0.0)], np.float32), faces))
 
 
 def _best(

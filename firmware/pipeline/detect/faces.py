@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,9 @@ from firmware.config import Detect
 from firmware.pipeline.detect import models
 from firmware.pipeline.detect.boxes import envelopes
 from firmware.pipeline.detect.face_looks import LIVE_SIZE, TURNS, Look, Looker, lightened, looks
+from firmware.pipeline.detect.face_memory import Place, missed, remembered
 from firmware.pipeline.detect.face_networks import LEAST, Boxes, CenterFace, FaceNetwork, NetworkName, YuNet
-from firmware.pipeline.detect.face_votes import agreed, apart, suspects
+from firmware.pipeline.detect.face_votes import agreed, apart, on_one, suspects
 from firmware.pipeline.detect.field import is_field
 from firmware.pipeline.detect.picture import Picture, take
 from firmware.pipeline.detect.types import Region
@@ -25,7 +27,10 @@ FIELD = 2.0
 TURNED = 1.5
 """So must a face that lies or hangs: in a turned picture, shoulders and folds look like one."""
 CLOSE_LARGEST, MOST_CLOSE = 1 / 12, 3
-"""What live looks take a closer look at: up to this share of the picture's longer side, so many at most."""
+"""New things that live looks take a closer look at: up to this share of the picture's longer side. At most so many
+closer looks, all in all,"""
+MOST_MISSED = 2
+"""of which so many are for faces that were there and that the passes do not find now."""
 AT_ONCE = 2
 """So many looks make a whole round by themselves: the one that warms the networks up, and a recording's first."""
 SIDE, UP, DOWN = 0.22, 0.35, 0.25
@@ -50,6 +55,7 @@ class FaceDetector:
         self._threshold = settings.face_threshold * (LIVE if settings.profile == "live" else 1.0)
         self._turn = 0
         self._at_once = AT_ONCE
+        self._places: list[Place] = []
         self._last: Picture | None = None
         self._answers: list[tuple[Region, ...]] = []
 
@@ -74,17 +80,15 @@ class FaceDetector:
         return list(dict.fromkeys(look for turn in turns for look in looks(self._profile, *size, turn)))
 
     def _look(self, prepared: Picture) -> tuple[Region, ...]:
-        looker = Looker(lightened(prepared.rgb()), self._networks)
+        looker = Looker(lightened(prepared.rgb(), smooth=self._profile == "live"), self._networks)
         seen: dict[int, list[tuple[NetworkName, Boxes]]] = {}
         for look in self._passes(prepared):
             seen.setdefault(look.quarter, []).append((look.network, looker.see(look)))
         field = FIELD if is_field(prepared.y, prepared.uv) else 1.0
         upright = seen.pop(0)
         faces = agreed(upright, field * self._threshold)
-        if self._profile == "live":  # its passes are too coarse to be sure of a small face
-            for box in suspects(upright, faces, CLOSE_LARGEST * max(prepared.y.shape), MOST_CLOSE):
-                upright += [(name, looker.close(name, box)) for name in self._networks]
-            faces = agreed(upright, field * self._threshold)
+        if self._profile == "live":  # its passes are too coarse to be sure of a small face, or of one that turns
+            faces = self._closer(looker, upright, CLOSE_LARGEST * max(prepared.y.shape), field * self._threshold)
         heads = [grown(faces)]
         for quarter, passes in seen.items():
             turned = agreed(passes, max(field, TURNED) * self._threshold, each=LEAST)
@@ -92,6 +96,26 @@ class FaceDetector:
         found = envelopes(np.concatenate(heads))
         found[:, :4] *= prepared.width / prepared.y.shape[1]
         return tuple(regions_of(found, prepared.width, prepared.height))
+
+    def _closer(self, looker: Looker, seen: list[tuple[NetworkName, Boxes]], largest: float, threshold: float) -> Boxes:
+        """The faces, after a closer look where one was lately and where one may be; remembers them. Adds to `seen`."""
+        lost = missed(self._places, agreed(seen, threshold), MOST_MISSED)
+        for place in lost:
+            _look_closer(looker, place.box, seen, threshold)
+        for box in suspects(seen, agreed(seen, threshold), largest, MOST_CLOSE - len(lost)):
+            _look_closer(looker, box.tolist(), seen, threshold)
+        faces = agreed(seen, threshold)
+        self._places = remembered(self._places, faces, lost)
+        return faces
+
+
+def _look_closer(
+    looker: Looker, box: Sequence[float], seen: list[tuple[NetworkName, Boxes]], threshold: float
+) -> None:
+    """Adds what a closer look saw to `seen`: YuNet's first, and CenterFace's where that is not enough."""
+    seen.append(("yunet", looker.close("yunet", box)))
+    if not on_one(box, agreed(seen, threshold)):
+        seen.append(("centerface", looker.close("centerface", box)))
 
 
 def grown(boxes: Boxes, quarter: int = 0) -> Boxes:
