@@ -13,22 +13,24 @@ from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
 
 RUNS = 600
-FOUND = {
+OWN = seeds("device-chain")[0]
+FOUND: list[tuple[str, bytes]] = [
     # One wrong byte raised UnicodeDecodeError: the recorder did not start, and a connection hung.
-    "zone-approval": b'{"sha256":"a\xf0","by":"kim","unix_s":1.5,"signature":""}',
-    "logins": b'{"roo\xcb":{"role":"administrator","n":16,"salt":"","hash":""}}',
-    "last-start": b'{"software":"\xff","salt":"","settings":{}}',
-    "audit-cursor": b'{"seq":1,"chain":"\xff"}',
-    # A certificate of no version, or for an unknown kind of key, ended `verify --ca` in a traceback, and kept the
-    # recorder in its self-test.
-    "device-chain": seeds("device-chain")[0].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42"),
-    "certificate-file": certificates.pem(certificates.to_der(certificates.OWN).replace(b"+ep\x03!\0", b"+eu\x03!\0")),
+    ("zone-approval", b'{"sha256":"a\xf0","by":"kim","unix_s":1.5,"signature":""}'),
+    ("logins", b'{"roo\xcb":{"role":"administrator","n":16,"salt":"","hash":""}}'),
+    ("last-start", b'{"software":"\xff","salt":"","settings":{}}'),
+    ("audit-cursor", b'{"seq":1,"chain":"\xff"}'),
+    # A certificate of no version, for an unknown kind of key, or with a name that is no text, ended `verify --ca` in a
+    # traceback, and kept the recorder in its self-test.
+    ("device-chain", OWN.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42")),
+    ("device-chain", OWN.replace(b"\x0c\x04or-1", b"\x03\x04or-1")),
+    ("certificate-file", certificates.pem(OWN[2:].replace(b"+ep\x03!\0", b"+eu\x03!\0"))),
     # A value that is not known, nested deeply, raised RecursionError.
-    "ledger": b'{"reason":' + b"[" * 3000,
-    "case-file": b'state = ' + b"[" * 3000,
-    "timestamp-files": b'{"reason":' + b"[" * 3000,
-    "sealed-forged": struct.pack(">H", 3010) + b'{"later": ' + b"[" * 3000,
-}
+    ("ledger", b'{"reason":' + b"[" * 3000),
+    ("case-file", b"state = " + b"[" * 3000),
+    ("timestamp-files", b'{"reason":' + b"[" * 3000),
+    ("sealed-forged", struct.pack(">H", 3010) + b'{"later": ' + b"[" * 3000),
+]
 """Input that once broke a parser."""
 
 
@@ -45,9 +47,9 @@ def test_no_input_breaks_a_parser(name: str) -> None:
             raise AssertionError(f"{name}, run {number}: {type(error).__name__} {error} for {data!r:.2000}") from error
 
 
-@pytest.mark.parametrize("name", FOUND)
-def test_what_broke_a_parser_once_does_not_again(name: str) -> None:
-    TARGETS[name](FOUND[name])
+@pytest.mark.parametrize(("name", "data"), FOUND)
+def test_what_broke_a_parser_once_does_not_again(name: str, data: bytes) -> None:
+    TARGETS[name](data)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -55,8 +55,8 @@ class DeviceCa:
                 .add_extension(issuer, critical=False).sign(self.key, None))
 
 
-MALFORMED = (ValueError, OverflowError, OSError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
-             x509.UnsupportedGeneralNameType)
+MALFORMED = (ValueError, TypeError, LookupError, OverflowError, OSError, UnsupportedAlgorithm, x509.InvalidVersion,
+             x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 """What is raised for a certificate that is none, when it is read or when it is asked for one of its parts."""
 
 
