@@ -13,6 +13,11 @@ from typing import Any
 import gi
 import numpy as np
 
+# GStreamer uses libunwind, and its plugins, which are opened for all to see, put that library's `_Unwind_Resume` in the
+# place of libgcc's. A C++ exception that libgcc has begun to unwind then ends the process with a segmentation fault: in
+# the barcode reader, in ONNX Runtime, in OpenCV. Whoever comes first is found first.
+ctypes.CDLL("libgcc_s.so.1", mode=ctypes.RTLD_GLOBAL)
+
 gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 gi.require_version("GstVideo", "1.0")
