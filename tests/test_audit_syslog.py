@@ -104,7 +104,7 @@ def test_what_is_noted_while_the_collector_is_away_waits_in_the_journal_and_keep
     bench.collector.stop()
     bench.emit(3)
     bench.collector.start()
-    assert bench.told(1103) == list(range(1, 1104))
+    check_repeats(bench.told(1103), 1103)  # the page before may have been read and not confirmed when it stopped
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
