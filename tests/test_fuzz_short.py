@@ -18,6 +18,7 @@ FOUND: list[tuple[str, bytes]] = [
     # One wrong byte raised UnicodeDecodeError: the recorder did not start, and a connection hung.
     ("zone-approval", b'{"sha256":"a\xf0","by":"kim","unix_s":1.5,"signature":""}'),
     ("logins", b'{"roo\xcb":{"role":"administrator","n":16,"salt":"","hash":""}}'),
+    ("logins", b'{"root":{"role":"operator","n":2,"salt":"","hash":""}}'),  # ValueError: too little memory allowed
     ("last-start", b'{"software":"\xff","salt":"","settings":{}}'),
     ("audit-cursor", b'{"seq":1,"chain":"\xff"}'),
     # A certificate of no version, for an unknown kind of key, or with a name that is no text, ended `verify --ca` in a

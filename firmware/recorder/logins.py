@@ -93,7 +93,8 @@ class Logins:
 
 
 def _hash(passphrase: str, salt: bytes, n: int) -> bytes:
-    return hashlib.scrypt(passphrase.encode(), salt=salt, n=n, r=8, p=3, maxmem=256 * n * 8, dklen=32)
+    room = 256 * n * 8 + (1 << 16)  # twice the table, and what comes beside it: that is most where n is small
+    return hashlib.scrypt(passphrase.encode(), salt=salt, n=n, r=8, p=3, maxmem=room, dklen=32)
 
 
 class Waits:
