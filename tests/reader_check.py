@@ -44,4 +44,4 @@ def check(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    check(Path(sys.argv[1] if len(sys.argv) > 1 else "demo-out"))
+    check(Path(sys.argv[1] if len(sys.argv) > 1 else "demo-out").resolve())  # a browser takes no relative path
