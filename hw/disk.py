@@ -39,6 +39,17 @@ def disk_fault(error: OSError, path: str, doing: str) -> DiskFault:
     return DiskFault(f"{doing} {path} failed: {text}", meaning="What was synced before is safe", todo=todo)
 
 
+def names_in(folder: str) -> list[str]:
+    """What lies in a folder, in name order, hidden and half-written files left out; nothing where there is no such
+    folder. Raises DiskFault."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise disk_fault(error, folder, "listing") from error
+
+
 def forget_cached(path: str) -> None:
     """Have the system drop what it keeps of a synced file in memory, so that the next read comes from the disk.
 

@@ -11,10 +11,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from firmware.fleet.rounds import Pace
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -25,7 +25,7 @@ from firmware.audit.syslog import frame, syslog_message
 from firmware.config import Audit, Config
 from firmware.errors import CollectorFault
 from firmware.fleet.agent import Agent
-from firmware.fleet.audit_client import CURSOR_NAME, AuditClient, Patience
+from firmware.fleet.audit_client import CURSOR_NAME, AuditClient
 from firmware.fleet.collector import deliver
 from firmware.messages import CollectorReport, LogLine
 from tests.fleet_helpers import DEVICE, Link, RecorderStub, config_for, wait_for
@@ -33,7 +33,7 @@ from tests.recorder_helpers import CONSENT, Listener, Unit, until
 from tests.syslog_helpers import Collector, parsed
 from tests.test_audit_dicom import details
 
-QUICK = Patience(look_every_s=0.05, first_s=0.05, most_s=0.2, recorder_s=5.0, delivery_s=10.0, quiet_s=0.2)
+QUICK = Pace(look_every_s=0.05, first_s=0.05, most_s=0.2, recorder_s=5.0)
 
 
 class Bench:
@@ -55,9 +55,9 @@ class Bench:
             alert_after_s=1.0,
         ))
 
-    def client(self, config: Config | None = None, patience: Patience = QUICK) -> Callable[[], None]:
+    def client(self, config: Config | None = None, delivery_s: float = 10.0) -> Callable[[], None]:
         """Start one; the answer stops it."""
-        client = AuditClient(config or self.config, patience)
+        client = AuditClient(config or self.config, QUICK, delivery_s=delivery_s, quiet_s=0.2)
         client.start()
         self._stack.callback(client.close)
         return client.close
@@ -160,7 +160,7 @@ def test_an_unconfirmed_page_is_sent_again(bench: Bench) -> None:
     bench.collector.start()
     bench.emit(3)
     bench.link.swallow_to_client = True  # it gets everything, its answers get lost: so the handshake fails
-    stop = bench.client(patience=replace(QUICK, delivery_s=0.5))
+    stop = bench.client(delivery_s=0.5)
     wait_for(lambda: bench.link.accepted >= 2, "a second try")
     bench.link.swallow_to_client = False
     assert bench.told(3) == [1, 2, 3]

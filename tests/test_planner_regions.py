@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from firmware.pipeline.detect.merge import around, at_most
 from firmware.pipeline.detect.planner import MOST_LOOKS, MOST_REGIONS, Planner
-from firmware.pipeline.detect.tracks import Follower, follow
+from firmware.pipeline.detect.tracks import Follower
 from firmware.pipeline.detect.types import Detections, DetectorKind, Region
 
 MS = 1_000_000
@@ -247,4 +247,4 @@ def test_a_sliding_window_is_linked_as_if_it_were_seen_for_the_first_time(shown:
     follower = Follower(320, 240)
     for end in range(1, len(looks) + 1):
         for start in {max(0, end - length), max(0, end - length + 1)}:
-            assert follower.follow(looks[start:end]) == follow(looks[start:end], 320, 240)
+            assert follower.follow(looks[start:end]) == Follower(320, 240).follow(looks[start:end])

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from firmware.fleet.rounds import Pace
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.config import Config, Paths, Timestamps
 from firmware.errors import TimestampFault
-from firmware.fleet.timestamp_client import Patience, TimestampClient
+from firmware.fleet.timestamp_client import TimestampClient
 from firmware.messages import StampedAt, TimestampToken, TimestampWanted
 from firmware.recorder.journal import Journal
 from firmware.recorder.socket_server import SocketServer
@@ -247,7 +248,7 @@ class Desk:
         self.cfg, self.root = configured(root, url), root
         self.desk = TimestampDesk(self.cfg, lambda *note: self.notes.append(note))
         self.server = SocketServer(root / "run", Journal(root / "journal.db"), lambda: None, timestamps=self.desk)
-        self.client = TimestampClient(self.cfg.timestamps, root / "run", Patience(0.05, 0.05, 0.1))
+        self.client = TimestampClient(self.cfg.timestamps, root / "run", Pace(0.05, 0.05, 0.1))
         self.client.start()
 
     def tokens(self) -> list[Timestamp]:

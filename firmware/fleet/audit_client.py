@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -23,14 +21,13 @@ from firmware.audit.syslog import frame, syslog_message
 from firmware.config import Config
 from firmware.durable import write_durably
 from firmware.errors import CollectorFault, DiskFault
-from firmware.fleet.backoff import Backoff
 from firmware.fleet.collector import DELIVERY_TIMEOUT_S, QUIET_S, deliver
+from firmware.fleet.rounds import Pace, Rounds, as_fleet
 from firmware.ipc import Channel, ChannelClosed
 from firmware.json_data import decode_json
 from firmware.log import get_logger
 from firmware.messages import (
     MAX_LOG_PAGE,
-    ActAsFleet,
     Answer,
     CollectorReport,
     FromRecorder,
@@ -39,85 +36,50 @@ from firmware.messages import (
     ReadLog,
     ToRecorder,
 )
-from firmware.recorder_socket import connect_to_recorder
 
 CURSOR_NAME = "audit-cursor.json"
 
 log = get_logger("audit-collector")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """All in seconds. `look_every_s`: how soon a new line is noticed; waits double from `first_s` to `most_s`."""
-
-    look_every_s: float = 2.0
-    first_s: float = 1.0
-    most_s: float = 60.0
-    recorder_s: float = 10.0
-    delivery_s: float = DELIVERY_TIMEOUT_S
-    quiet_s: float = QUIET_S
+PACE = Pace(look_every_s=2.0, first_s=1.0, most_s=60.0)
 
 
 class AuditClient:
     """`start` and `close`. A collector or a recorder that is away is asked again, for ever."""
 
-    def __init__(self, config: Config, patience: Patience = Patience()) -> None:
-        self._audit, self._device, self._patience = config.audit, config.device.name, patience
+    def __init__(
+        self, config: Config, pace: Pace = PACE, *, delivery_s: float = DELIVERY_TIMEOUT_S, quiet_s: float = QUIET_S
+    ) -> None:
+        self._audit, self._device, self._recorder_s = config.audit, config.device.name, pace.recorder_s
+        self._delivery_s, self._quiet_s = delivery_s, quiet_s
         self._run_dir = Path(config.paths.run_dir)
         self._cursor_file = os.path.join(config.paths.state_dir, "fleet", CURSOR_NAME)
         self._cursor = _load(self._cursor_file)
-        self._backoff = Backoff(patience.first_s, patience.most_s, stable_s=0.0)
         self._failing_since_s: float | None = None
         self._told_away: bool | None = None  # None: what an agent before this one told is not known
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="audit-collector", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=5.0)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            wait_s = self._patience.look_every_s
-            try:
-                self._round()
-            except (ChannelClosed, OSError) as error:
-                log.info("recorder-unreachable", error=str(error))
-            except CollectorFault as fault:
-                wait_s = self._backoff.failed(time.monotonic())
-                log.warning("collector-fault", error=str(fault), again_in_s=round(wait_s, 1))
-            except Exception:  # this thread must outlive anything: without it the collector hears nothing
-                wait_s = self._backoff.failed(time.monotonic())
-                log.exception("audit-collector-failed")
-            self._stopping.wait(wait_s)
+        self._rounds = Rounds("audit-collector", self._round, CollectorFault, pace)
+        self.start, self.close = self._rounds.start, self._rounds.close
 
     def _round(self) -> None:
         """Deliver all there is. Raises CollectorFault, ChannelClosed, OSError (no recorder)."""
-        channel = connect_to_recorder(self._run_dir)
-        try:
-            channel.send(ActAsFleet(), timeout_s=self._patience.recorder_s)
-            while not self._stopping.is_set():
+        with as_fleet(self._run_dir, self._recorder_s) as channel:
+            while not self._rounds.stopping:
                 lines = self._lines(channel)
                 if not lines:
                     return
                 try:
-                    frames = _frames(lines, self._device)
-                    deliver(self._audit, frames, self._patience.delivery_s, self._patience.quiet_s)
+                    deliver(self._audit, _frames(lines, self._device), self._delivery_s, self._quiet_s)
                 except CollectorFault as fault:
                     self._failed(channel, fault)
                     raise
                 self._delivered(channel, lines)
-        finally:
-            channel.close()
 
     def _lines(self, channel: Channel[ToRecorder, FromRecorder]) -> Sequence[LogLine]:
         """The next page for the collector. Raises ChannelClosed."""
         wanted = ReadLog(uuid.uuid4().hex, self._cursor.ask_after, MAX_LOG_PAGE)
-        channel.send(wanted, timeout_s=self._patience.recorder_s)
-        heard = channel.recv(self._patience.recorder_s)
+        channel.send(wanted, timeout_s=self._recorder_s)
+        heard = channel.recv(self._recorder_s)
         if not isinstance(heard, LogPage) or heard.id != wanted.id:
             raise ChannelClosed(f"the recorder gave no page of its log ({_why(heard)})")
         found = next_lines(self._cursor, heard.lines)
@@ -130,10 +92,10 @@ class AuditClient:
 
     def _delivered(self, channel: Channel[ToRecorder, FromRecorder], lines: Sequence[LogLine]) -> None:
         self._keep(after(lines))
-        self._backoff.connected(time.monotonic())
+        self._rounds.went_well()
         self._failing_since_s = None
         if self._told_away is not False:
-            channel.send(CollectorReport(), timeout_s=self._patience.recorder_s)
+            channel.send(CollectorReport(), timeout_s=self._recorder_s)
             self._told_away = False
 
     def _failed(self, channel: Channel[ToRecorder, FromRecorder], fault: CollectorFault) -> None:
@@ -142,7 +104,7 @@ class AuditClient:
         since_s = self._failing_since_s = self._failing_since_s if self._failing_since_s is not None else now_s
         if now_s - since_s >= self._audit.alert_after_s:
             with contextlib.suppress(ChannelClosed):  # the next time tells it again
-                channel.send(CollectorReport(fault.what[:500]), timeout_s=self._patience.recorder_s)
+                channel.send(CollectorReport(fault.what[:500]), timeout_s=self._recorder_s)
                 self._told_away = True
 
     def _keep(self, cursor: Cursor) -> None:

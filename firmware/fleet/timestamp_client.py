@@ -8,90 +8,49 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import threading
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.config import Timestamps
 from firmware.errors import TimestampFault
-from firmware.fleet.backoff import Backoff
+from firmware.fleet.rounds import Pace, Rounds, as_fleet
 from firmware.ipc import ChannelClosed
-from firmware.log import get_logger
-from firmware.messages import ActAsFleet, AskTimestamps, TimestampsWaiting, TimestampToken, TimestampWanted
-from firmware.recorder_socket import connect_to_recorder
+from firmware.messages import AskTimestamps, TimestampsWaiting, TimestampToken, TimestampWanted
 from firmware.vault.timestamps import MAX_TOKEN_BYTES, new_request, token_of
 
-log = get_logger("timestamps")
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """All in seconds. `look_every_s`: how soon a new request is noticed; waits double from `first_s` to `most_s`."""
-
-    look_every_s: float = 10.0
-    first_s: float = 5.0
-    most_s: float = 900.0
-    recorder_s: float = 10.0
+PACE = Pace(look_every_s=10.0, first_s=5.0, most_s=900.0)
 
 
 class TimestampClient:
     """`start` and `close`. An authority or a recorder that is away is asked again later, for ever."""
 
-    def __init__(self, settings: Timestamps, run_dir: Path, patience: Patience = Patience()) -> None:
+    def __init__(self, settings: Timestamps, run_dir: Path, pace: Pace = PACE) -> None:
         """Raises TimestampFault when `ca_file` cannot be used."""
-        self._settings, self._run_dir, self._patience = settings, run_dir, patience
-        self._backoff = Backoff(patience.first_s, patience.most_s, stable_s=0.0)
+        self._settings, self._run_dir, self._recorder_s = settings, run_dir, pace.recorder_s
         self._opener = _opener(settings)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="timestamps", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=5.0)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            wait_s = self._patience.look_every_s
-            try:
-                self._round()
-                self._backoff.connected(time.monotonic())
-            except (ChannelClosed, OSError) as error:
-                log.info("recorder-unreachable", error=str(error))
-            except TimestampFault as fault:
-                wait_s = self._backoff.failed(time.monotonic())
-                log.warning("timestamp-fault", error=str(fault), again_in_s=round(wait_s, 1))
-            except Exception:  # this thread must outlive anything
-                wait_s = self._backoff.failed(time.monotonic())
-                log.exception("timestamps-failed")
-            self._stopping.wait(wait_s)
+        self._rounds = Rounds("timestamps", self._round, TimestampFault, pace)
+        self.start, self.close = self._rounds.start, self._rounds.close
 
     def _round(self) -> None:
         """Ask for all that waits. Raises TimestampFault at the first that cannot be had, ChannelClosed, OSError."""
-        channel = connect_to_recorder(self._run_dir)
         tried: set[tuple[str, str]] = set()
-        try:
-            channel.send(ActAsFleet(), timeout_s=self._patience.recorder_s)
-            while not self._stopping.is_set():
-                channel.send(AskTimestamps(), timeout_s=self._patience.recorder_s)
-                heard = channel.recv(self._patience.recorder_s)
+        with as_fleet(self._run_dir, self._recorder_s) as channel:
+            while not self._rounds.stopping:
+                channel.send(AskTimestamps(), timeout_s=self._recorder_s)
+                heard = channel.recv(self._recorder_s)
                 if not isinstance(heard, TimestampsWaiting):
                     raise ChannelClosed("the recorder did not say what waits")
                 if not heard.waiting:
-                    return
+                    break
                 for wanted in heard.waiting:
                     if (wanted.recording_id, wanted.at) in tried:
                         raise TimestampFault(f"the recorder did not keep the token for {wanted.recording_id}",
                                              todo="look into its log")
                     tried.add((wanted.recording_id, wanted.at))
-                    channel.send(self._stamp(wanted), timeout_s=self._patience.recorder_s)
-        finally:
-            channel.close()
+                    channel.send(self._stamp(wanted), timeout_s=self._recorder_s)
+        self._rounds.went_well()
 
     def _stamp(self, wanted: TimestampWanted) -> TimestampToken:
         request = new_request(wanted.chain)
@@ -111,7 +70,6 @@ class TimestampClient:
         except (OSError, http.client.HTTPException) as error:
             raise TimestampFault(f"the timestamp authority cannot be reached ({error})",
                                  meaning="It is asked again later", todo="check timestamps.url") from error
-
 
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
         """As much as a token may have and one byte more. An authority that only drips is given up."""

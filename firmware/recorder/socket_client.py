@@ -167,16 +167,13 @@ class Client:
     def _about_timestamps(self, message: AskTimestamps | TimestampToken) -> bool:
         """What waits, or keep a token: small files. False for whoever may not. Raises DiskFault."""
         desk = self._server.timestamps
-        if not roles.may(self._role, "timestamps"):
-            if self._server.access is not None:
-                self._server.access.denied(self.who, "timestamps")
+        if not self._may("timestamps"):
             return False
         if isinstance(message, AskTimestamps):
             self.offer(TimestampsWaiting(desk.waiting() if desk is not None else []))
         elif desk is not None:
             desk.take(message)
         return True
-
 
     def _read_log(self, asked: ReadLog) -> None:
         """A page of the audit log, sent from here: whoever reads slowly is waited for, and then dropped."""
@@ -194,17 +191,25 @@ class Client:
 
     def _about_collector(self, report: CollectorReport) -> bool:
         """False for whoever may not."""
-        if not roles.may(self._role, "report-collector"):
-            if self._server.access is not None:
-                self._server.access.denied(self.who, "report-collector")
+        if not self._may("report-collector"):
             return False
         self._server.on_collector(report)
         return True
 
+    def _may(self, action: roles.Action) -> bool:
+        """By the table; a no is noted."""
+        allowed = roles.may(self._role, action)
+        if not allowed:
+            self._denied(action)
+        return allowed
+
     def _refuse(self, command_id: str, action: roles.Action, problem: str) -> None:
+        self._denied(action)
+        self._answer(command_id, problem)
+
+    def _denied(self, action: roles.Action) -> None:
         if self._server.access is not None:
             self._server.access.denied(self.who, action)
-        self._answer(command_id, problem)
 
     def _answer(self, request_id: str, problem: str) -> None:
         report = self._server.state_now()

@@ -13,7 +13,7 @@ from typing import TypeVar, get_args
 from firmware.errors import ScrubcamError
 from firmware.vault.keystore import Keystore
 from firmware.vault.ledger import Ledger, Mark
-from firmware.vault.remove import recording_files, remove_files
+from firmware.vault.remove import remove_files, returned
 from firmware.vault.retention import Reason
 from firmware.vault.timestamp_store import TimestampStore
 
@@ -61,7 +61,7 @@ class Deletion:
         """
         begun = self._ledger.ids("deleting")
         do_all(begun, self._go_on)
-        do_all(self._ledger.ids("deleted"), self._clear)
+        do_all(returned(self._folders, self._ledger.ids("deleted")), self._clear)
         return begun
 
     def _go_on(self, recording_id: str) -> None:
@@ -70,8 +70,7 @@ class Deletion:
             self._finish(recording_id, mark.reason)
 
     def _clear(self, recording_id: str) -> None:
-        if recording_files(self._folders, recording_id):
-            remove_files(self._folders, recording_id)
+        remove_files(self._folders, recording_id)
 
     def _finish(self, recording_id: str, reason: str) -> None:
         held = reason in get_args(Reason) and self._ledger.marked(recording_id, "hold") is not None

@@ -36,9 +36,9 @@ from firmware.vault.keystore import Keystore
 from firmware.vault.ledger import Ledger
 from firmware.vault.parts import parts_of
 from firmware.vault.reader import Recording
-from firmware.vault.remove import recording_files, remove_files
+from firmware.vault.remove import recording_files, remove_files, returned
 from firmware.vault.timestamp_store import TimestampStore
-from hw.disk import disk_fault
+from hw.disk import disk_fault, names_in
 from hw.ports import Clock
 
 FOLDER = "erasures"
@@ -132,10 +132,11 @@ class Erasure:
                 for part in (one, *parts_of(self._folders, [one])):
                     begun[part] = self._destroy_key(part, order, None)
             self._finish_all(begun)
-            for recording_id in self._ids(_CERTIFICATE):
+            erased = self._ids(_CERTIFICATE)
+            for recording_id in erased:
                 self._timestamps.forget(recording_id)  # a request that was just being written when it was erased
-                if recording_files(self._folders, recording_id):
-                    remove_files(self._folders, recording_id)
+            for recording_id in returned(self._folders, erased):
+                remove_files(self._folders, recording_id)
 
     def certificate(self, recording_id: str) -> bytes | None:
         """The signed certificate of an erased recording. Raises DiskFault."""
@@ -242,13 +243,7 @@ class Erasure:
         return os.path.join(self.folder, recording_id + suffix)
 
     def _ids(self, suffix: str) -> list[str]:
-        try:
-            names = sorted(os.listdir(self.folder))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise disk_fault(error, self.folder, "listing") from error
-        ids = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
+        ids = [name.removesuffix(suffix) for name in names_in(self.folder) if name.endswith(suffix)]
         return [one for one in ids if is_recording_id(one)]
 
     def _read_intent(self, recording_id: str) -> _Intent:

@@ -10,7 +10,7 @@ import os
 from firmware.durable import make_folder, remove_leftovers, rename_durably, wipe_durably, write_durably
 from firmware.errors import KeyFault
 from firmware.vault.format import is_recording_id
-from hw.disk import disk_fault
+from hw.disk import disk_fault, names_in
 
 FOLDER = "keystore"
 SUFFIX = ".keys"
@@ -63,7 +63,7 @@ class Keystore:
 
     def ids(self) -> list[str]:
         """The recordings that can be opened, in name order. Raises DiskFault."""
-        return [name.removesuffix(SUFFIX) for name in self._names() if name.endswith(SUFFIX)]
+        return [name.removesuffix(SUFFIX) for name in names_in(self.folder) if name.endswith(SUFFIX)]
 
     def destroy(self, recording_id: str) -> bool:
         """Erase the keys of one recording for good; False when there was nothing to destroy. Raises DiskFault.
@@ -84,18 +84,10 @@ class Keystore:
         """End every destruction that a crash cut short; returns those recordings' ids. Half-written files go. Raises
         DiskFault."""
         remove_leftovers(self.folder)
-        dying = [name.removesuffix(SUFFIX + _DYING) for name in self._names() if name.endswith(SUFFIX + _DYING)]
+        dying = [name.removesuffix(SUFFIX + _DYING) for name in names_in(self.folder) if name.endswith(SUFFIX + _DYING)]
         for recording_id in dying:
             self.destroy(recording_id)
         return dying
-
-    def _names(self) -> list[str]:
-        try:
-            return sorted(name for name in os.listdir(self.folder) if not name.startswith("."))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise disk_fault(error, self.folder, "listing") from error
 
     def _path(self, recording_id: str) -> str:
         if not is_recording_id(recording_id):

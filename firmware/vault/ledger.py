@@ -20,7 +20,7 @@ from firmware.durable import make_folder, remove_durably, write_durably
 from firmware.errors import DiskFault, Refused
 from firmware.json_data import decode_json
 from firmware.vault.format import is_recording_id
-from hw.disk import disk_fault
+from hw.disk import disk_fault, names_in
 
 FOLDER = "ledger"
 MOST_HANDOVERS = 1000
@@ -122,11 +122,11 @@ class Ledger:
 
     def ids(self, kind: Kind) -> list[str]:
         """The recordings with this mark, in name order. Raises DiskFault."""
-        return sorted(name.removesuffix(f".{kind}") for name in self._names() if name.endswith(f".{kind}"))
+        return [name.removesuffix(f".{kind}") for name in names_in(self.folder) if name.endswith(f".{kind}")]
 
     def untold(self) -> list[tuple[str, int]]:
         """(recording id, number) of the hand-overs that the journal does not tell of yet. Raises DiskFault."""
-        names = self._names()
+        names = set(names_in(self.folder))
         new = [name for name in names if ".handover." in name and name.count(".") == 2 and f"{name}.told" not in names]
         return sorted((name.split(".")[0], int(name.split(".")[2])) for name in new)
 
@@ -156,14 +156,6 @@ class Ledger:
         except ValueError as error:
             raise DiskFault(f"{path} is damaged ({error})", meaning="The recording it speaks of is not deleted",
                             todo="look at the recording, hand it over again, then remove this file") from error
-
-    def _names(self) -> set[str]:
-        try:
-            return {name for name in os.listdir(self.folder) if not name.startswith(".")}
-        except FileNotFoundError:
-            return set()
-        except OSError as error:
-            raise disk_fault(error, self.folder, "listing") from error
 
     def _path(self, recording_id: str, suffix: str) -> str:
         if not is_recording_id(recording_id):

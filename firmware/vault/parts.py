@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from firmware.errors import DamagedRecording
 from firmware.vault.format import SUFFIX, is_recording_id
 from firmware.vault.reader import Recording
-from hw.disk import disk_fault
+from hw.disk import names_in
 
 
 def parts_of(folders: Sequence[str], recording_ids: Iterable[str]) -> list[str]:
@@ -26,13 +26,7 @@ def parts_of(folders: Sequence[str], recording_ids: Iterable[str]) -> list[str]:
 
 def _continued(folder: str) -> Iterable[tuple[str, str]]:
     """(id, id of the part before it) of each file in `folder` that continues another."""
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise disk_fault(error, folder, "listing") from error
-    for name in names:
+    for name in names_in(folder):
         if not name.endswith(SUFFIX) or not is_recording_id(name.removesuffix(SUFFIX)):
             continue
         try:

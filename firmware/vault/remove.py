@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from firmware.durable import remove_durably
 from firmware.vault.format import SUFFIX, is_recording_id
-from hw.disk import disk_fault
+from hw.disk import names_in
 
 
 def recording_files(folders: Iterable[str], recording_id: str) -> list[str]:
@@ -23,12 +23,7 @@ def recording_files(folders: Iterable[str], recording_id: str) -> list[str]:
     name = recording_id + SUFFIX
     found: list[str] = []
     for folder in folders:
-        try:
-            there = os.listdir(folder)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise disk_fault(error, folder, "listing") from error
+        there = names_in(folder)
         found += [os.path.join(folder, entry) for entry in there if entry == name or entry.startswith(f"{name}.")]
     return sorted(found, key=lambda path: (path.endswith(SUFFIX), path))
 
@@ -39,3 +34,12 @@ def remove_files(folders: Iterable[str], recording_id: str) -> int:
     for path in paths:
         remove_durably(path)
     return len(paths)
+
+
+def returned(folders: Iterable[str], gone: Iterable[str]) -> list[str]:
+    """Of the recordings that are `gone`, those of which files are there: a disk that was away brought them back.
+
+    Each folder is listed once, however many recordings have gone over the years. Raises DiskFault.
+    """
+    there = {name.partition(SUFFIX)[0] for folder in folders for name in names_in(folder) if SUFFIX in name}
+    return sorted(there.intersection(gone))

@@ -10,20 +10,14 @@ from firmware.vault.format import SUFFIX, is_recording_id
 from firmware.vault.ledger import HandOver, Ledger
 from firmware.vault.reader import Recording
 from firmware.vault.retention import OnDevice
-from hw.disk import disk_fault
+from hw.disk import disk_fault, names_in
 
 
 def survey(folders: Iterable[str], ledger: Ledger) -> list[OnDevice]:
     """Every recording in `folders`, the oldest first; a folder that is absent holds none. Raises DiskFault."""
     found: list[OnDevice] = []
     for folder in folders:
-        try:
-            names = os.listdir(folder)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise disk_fault(error, folder, "listing") from error
-        identities = [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
+        identities = [name.removesuffix(SUFFIX) for name in names_in(folder) if name.endswith(SUFFIX)]
         looked_at = (look_at(folder, identity, ledger) for identity in identities if is_recording_id(identity))
         found += [one for one in looked_at if one is not None]
     return sorted(found, key=lambda one: (one.ended_unix_s, one.recording_id))

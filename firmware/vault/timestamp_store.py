@@ -19,7 +19,7 @@ from firmware.messages import StampedAt, TimestampWanted
 from firmware.vault.attachments import Timestamp
 from firmware.vault.format import is_recording_id
 from firmware.vault.timestamps import covers
-from hw.disk import disk_fault
+from hw.disk import disk_fault, names_in
 
 FOLDER = "timestamps"
 MOMENTS: tuple[StampedAt, ...] = get_args(StampedAt)
@@ -60,7 +60,7 @@ class TimestampStore:
     def waiting(self, most: int) -> list[TimestampWanted]:
         """At most `most` of those without an answer, the longest waiting first."""
         found: list[tuple[int, str]] = []
-        for name in self._names():
+        for name in names_in(self.folder):
             if name.endswith(_WANTED):
                 with contextlib.suppress(FileNotFoundError):
                     found.append((os.stat(os.path.join(self.folder, name)).st_mtime_ns, name))
@@ -102,14 +102,6 @@ class TimestampStore:
                 path = self._path(recording_id, at, suffix)
                 if os.path.lexists(path):
                     remove_durably(path)
-
-    def _names(self) -> list[str]:
-        try:
-            return os.listdir(self.folder)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise disk_fault(error, self.folder, "listing") from error
 
     def _path(self, recording_id: str, at: str, suffix: str) -> str:
         if not is_recording_id(recording_id) or at not in MOMENTS:

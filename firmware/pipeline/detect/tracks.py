@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,47 +71,35 @@ class Follower:
         self._known: dict[tuple[object, ...], Pairs] = {}
 
     def follow(self, looks: Sequence[tuple[int, Sequence[Region]]]) -> Followed:
-        """As the function of the same name."""
+        """Link the regions of `looks`, (pts_ns, regions) in order of time, nearest first, each to one at most.
+
+        A thing is looked for where it was and where its speed would have taken it.
+        """
         used: dict[tuple[object, ...], Pairs] = {}
-
-        def pairs(chains: list[list[Sighting]], regions: Sequence[Region], pts_ns: int) -> Pairs:
-            key = (pts_ns, *regions, *(part for chain in chains for one in (len(chain) > 1, *chain[-2:])
-                                       for part in ((one.pts_ns, one.region) if isinstance(one, Sighting) else (one,))))
-            used[key] = self._known.get(key) or _pairs(chains, regions, pts_ns, self._picture)
-            return used[key]
-
-        found = _follow(looks, pairs)
+        chains: list[list[Sighting]] = []
+        last_look: list[int] = []
+        for number, (pts_ns, regions) in enumerate(looks):
+            open_ = [
+                index for index, chain in enumerate(chains)
+                if number - last_look[index] <= LINK_LOOKS and pts_ns - chain[-1].pts_ns <= LONGEST_GAP_NS
+            ]
+            ends = [chains[index][-2:] for index in open_]
+            key = pts_ns, tuple(regions), tuple(tuple((one.pts_ns, one.region) for one in end) for end in ends)
+            taken, swept = used[key] = self._known.get(key) or _pairs(ends, regions, pts_ns, self._picture)
+            for place, region in enumerate(regions):
+                sighting = Sighting(pts_ns, region, place in swept)
+                if place in taken:
+                    index = open_[taken[place]]
+                    chains[index].append(sighting)
+                    last_look[index] = number
+                else:
+                    chains.append([sighting])
+                    last_look.append(number)
         self._known = used
-        return found
+        return _cut_up(chains)
 
 
-def follow(looks: Sequence[tuple[int, Sequence[Region]]], width: int, height: int) -> Followed:
-    """Link the regions of `looks`, (pts_ns, regions) in order of time, nearest first, each to one at most.
-
-    A thing is looked for where it was and where its speed would have taken it.
-    """
-    return _follow(looks, lambda chains, regions, pts_ns: _pairs(chains, regions, pts_ns, (width, height)))
-
-
-def _follow(looks: Sequence[tuple[int, Sequence[Region]]],
-            pairs: Callable[[list[list[Sighting]], Sequence[Region], int], Pairs]) -> Followed:
-    chains: list[list[Sighting]] = []
-    last_look: list[int] = []
-    for number, (pts_ns, regions) in enumerate(looks):
-        open_ = [
-            index for index, chain in enumerate(chains)
-            if number - last_look[index] <= LINK_LOOKS and pts_ns - chain[-1].pts_ns <= LONGEST_GAP_NS
-        ]
-        taken, swept = pairs([chains[index] for index in open_], regions, pts_ns)
-        for place, region in enumerate(regions):
-            sighting = Sighting(pts_ns, region, place in swept)
-            if place in taken:
-                index = open_[taken[place]]
-                chains[index].append(sighting)
-                last_look[index] = number
-            else:
-                chains.append([sighting])
-                last_look.append(number)
+def _cut_up(chains: list[list[Sighting]]) -> Followed:
     found = Followed([], [])
     for chain in chains:
         dips = _dips(chain)
@@ -128,7 +116,10 @@ def distance(a: Region, b: Region) -> float:
 def _pairs(
     chains: list[list[Sighting]], regions: Sequence[Region], pts_ns: int, picture: tuple[int, int]
 ) -> Pairs:
-    """Place of the region -> place of the chain that it continues; and the regions that came with most others."""
+    """Place of the region -> place of the chain that it continues; and the regions that came with most others.
+
+    The last two sightings of each chain are enough.
+    """
     if not chains or not regions:
         return {}, set()
     old, new = numbers([chain[-1].region for chain in chains]), numbers(regions)
