@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import subprocess
@@ -408,88 +407,6 @@ def test_cut_and_append_leaves_nothing_old_behind_the_new(tmp_path: Path) -> Non
     finally:
         os.close(handle)
     assert read(path) == b"0123ab"
-
-
-class DiskContract:
-    """What every hw.ports.Disk does."""
-
-    def make(self) -> OsDisk | SimDisk:
-        raise NotImplementedError
-
-    def test_creates_privately_and_exclusively(self, tmp_path: Path) -> None:
-        disk, path = self.make(), str(tmp_path / "f")
-        handle = disk.create(path)
-        assert os.stat(path).st_mode & 0o777 == 0o600
-        with pytest.raises(DiskFault, match="exists already"):
-            disk.create(path)
-        disk.close(handle)
-        disk.close(handle)
-
-    def test_appends_in_order_and_syncs(self, tmp_path: Path) -> None:
-        disk, path = self.make(), str(tmp_path / "f")
-        handle = disk.create(path)
-        for part in (b"ab", b"", b"c" * 100_000, b"d"):
-            disk.write(handle, part)
-            disk.sync(handle)
-        disk.close(handle)
-        assert read(path) == b"ab" + b"c" * 100_000 + b"d"
-
-    def test_holds_a_lock_as_long_as_it_is_open(self, tmp_path: Path) -> None:
-        disk, path = self.make(), str(tmp_path / "f")
-        handle = disk.create(path)
-        with open(path, "rb") as other:
-            with pytest.raises(BlockingIOError):
-                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            disk.close(handle)
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def test_names_what_is_wrong(self, tmp_path: Path) -> None:
-        disk = self.make()
-        with pytest.raises(DiskFault, match="does not exist"):
-            disk.create(str(tmp_path / "absent" / "f"))
-        with pytest.raises(DiskFault, match="does not exist"):
-            disk.free_bytes(str(tmp_path / "absent"))
-        assert disk.free_bytes(str(tmp_path)) > 0
-
-
-class TestOsDisk(DiskContract):
-    def make(self) -> OsDisk:
-        return OsDisk()
-
-    def test_a_really_full_disk_is_named(self) -> None:
-        disk = OsDisk()
-        handle = os.open("/dev/full", os.O_WRONLY)
-        try:
-            with pytest.raises(DiskFault, match="full"):
-                disk.write(handle, b"x")
-        finally:
-            os.close(handle)
-
-
-class TestSimDisk(DiskContract):
-    def make(self) -> SimDisk:
-        return SimDisk()
-
-    def test_a_cut_keeps_what_was_synced_and_can_lose_the_rest(self, tmp_path: Path) -> None:
-        lengths = set()
-        for seed in range(30):
-            disk, path = SimDisk(), str(tmp_path / f"f{seed}")
-            handle = disk.create(path)
-            disk.write(handle, b"s" * 5000)
-            disk.sync(handle)
-            disk.write(handle, b"u" * 20_000)
-            disk.cut_power(random.Random(seed))
-            left = read(path)
-            assert left[:5000] == b"s" * 5000
-            lengths.add(len(left))
-            with pytest.raises(DiskFault):
-                disk.sync(handle)
-        assert min(lengths) < 12_000 < max(lengths)
-
-    def test_free_space_follows_a_full_disk(self, tmp_path: Path) -> None:
-        disk = SimDisk()
-        disk.fill(123)
-        assert disk.free_bytes(str(tmp_path)) == 123
 
 
 def test_a_header_alone_is_closed_too(tmp_path: Path) -> None:

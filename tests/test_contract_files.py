@@ -1,82 +1,53 @@
-"""The port under every durable write: one suite over the real file system and the simulated one; and what only the
-simulated one can show, the states after a power cut."""
+"""The port under every durable write, over the real file system and the simulated one; and what only the simulated one
+can show, the states after a power cut."""
 
 from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hil.bench_file import OsFolder
 from hw.files import OsFiles
-from hw.ports import Files
 from hw.sim.crash import SECTOR, State, states
 from hw.sim.files import SimFiles
-
-NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-
-
-class FilesContract:
-    """What every hw.ports.Files does while the power stays on."""
-
-    def make(self, root: Path) -> Files:
-        raise NotImplementedError
-
-    def test_writes_at_places_and_at_the_end(self, tmp_path: Path) -> None:
-        files, path = self.make(tmp_path), str(tmp_path / "f")
-        handle = files.open(path, NEW, 0o600)
-        assert files.pwrite(handle, b"0123456789", 0) == 10
-        assert files.pwrite(handle, memoryview(b"xy"), 4) == 2
-        files.fsync(handle)
-        files.truncate(handle, 7)
-        files.fdatasync(handle)
-        files.close(handle)
-        handle = files.open(path, os.O_WRONLY | os.O_APPEND)
-        assert files.write(handle, b"end") == 3
-        files.close(handle)
-        assert Path(path).read_bytes() == b"0123xy6end"
-        assert os.stat(path).st_mode & 0o777 == 0o600
-
-    def test_names_come_move_and_go(self, tmp_path: Path) -> None:
-        files = self.make(tmp_path)
-        files.mkdir(str(tmp_path / "d"))
-        one, two = str(tmp_path / "d" / "one"), str(tmp_path / "d" / "two")
-        files.close(files.open(one, NEW))
-        files.link(one, two)
-        files.sync_directory(str(tmp_path / "d"))
-        files.unlink(one)
-        files.close(files.open(one, NEW))
-        files.rename(one, two)
-        files.sync_directory(str(tmp_path / "d"))
-        assert os.listdir(tmp_path / "d") == ["two"]
-
-    def test_refuses_as_the_system_does(self, tmp_path: Path) -> None:
-        files, path = self.make(tmp_path), str(tmp_path / "f")
-        files.close(files.open(path, NEW))
-        for error, ask in (
-            (FileExistsError, lambda: files.open(path, NEW)),
-            (FileExistsError, lambda: files.mkdir(path)),
-            (FileExistsError, lambda: files.link(path, path)),
-            (FileNotFoundError, lambda: files.open(path + "x", os.O_WRONLY)),
-            (FileNotFoundError, lambda: files.unlink(path + "x")),
-            (FileNotFoundError, lambda: files.rename(path + "x", path)),
-        ):
-            with pytest.raises(error):
-                ask()
-        assert os.listdir(tmp_path) == ["f"]
+from tests.contract.files import NEW, FilesContract
 
 
 class TestOsFiles(FilesContract):
+    adapter = "hw.files.OsFiles"
+    ran_on = "the file system of the machine that runs the tests"
+
     def make(self, root: Path) -> OsFiles:
         return OsFiles()
 
 
+class TestOsFilesOnBench(FilesContract):
+    adapter = "hw.files.OsFiles"
+    bench = "files.os"
+    ran_on = "no hardware yet"
+
+    def make(self, root: Path) -> OsFiles:
+        return OsFiles()
+
+    @pytest.fixture
+    def folder(self, bench_table: OsFolder) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(dir=bench_table.folder) as folder:
+            yield Path(folder)
+
+
 class TestSimFiles(FilesContract):
+    adapter = "hw.sim.files.SimFiles"
+    ran_on = "nothing: a simulated file system that can lose, tear, refuse and hang"
+
     def make(self, root: Path) -> SimFiles:
         return SimFiles(str(root))
 

@@ -1,0 +1,1 @@
+"""Benches, procedures, measurements and reports for biomedical engineers."""
