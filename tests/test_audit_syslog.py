@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from firmware.fleet.rounds import Pace
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -27,6 +26,7 @@ from firmware.errors import CollectorFault
 from firmware.fleet.agent import Agent
 from firmware.fleet.audit_client import CURSOR_NAME, AuditClient
 from firmware.fleet.collector import deliver
+from firmware.fleet.rounds import Pace
 from firmware.messages import CollectorReport, LogLine
 from tests.fleet_helpers import DEVICE, Link, RecorderStub, config_for, wait_for
 from tests.recorder_helpers import CONSENT, Listener, Unit, until

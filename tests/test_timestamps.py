@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from firmware.fleet.rounds import Pace
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.config import Config, Paths, Timestamps
 from firmware.errors import TimestampFault
+from firmware.fleet.rounds import Pace
 from firmware.fleet.timestamp_client import TimestampClient
 from firmware.messages import StampedAt, TimestampToken, TimestampWanted
 from firmware.recorder.journal import Journal
