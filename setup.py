@@ -27,7 +27,10 @@ RUNTIME = [
     "zxing-cpp==3.1.1",
 ]
 GPU = ["pycuda==2026.1"]
+# On a Jetson its pins; in DEV to run the very same library over a simulated gpiochip.
+GPIO = ["Jetson.GPIO==2.1.13"]
 DEV = [
+    *GPIO,
     "hypothesis==6.170.15; python_version >= '3.11'",
     "hypothesis==6.155.0; python_version < '3.11'",
     "mypy==2.4.1",
@@ -51,8 +54,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["firmware", "firmware.*", "hil", "hil.*", "hw", "hw.*"]),
-    package_data={"firmware": ["models.lock", "export/reader/*"], "hil": ["*.toml"]},
+    package_data={
+        "firmware": ["models.lock", "export/reader/*"], "hil": ["*.toml"], "hw": ["boards/*.toml"],
+    },
     install_requires=RUNTIME,
-    extras_require={"dev": DEV, "attacks": ATTACKS, "fuzz": FUZZ, "gpu": GPU, "jetson": ["Jetson.GPIO==2.1.13", *GPU]},
+    extras_require={"dev": DEV, "attacks": ATTACKS, "fuzz": FUZZ, "gpu": GPU, "jetson": [*GPIO, *GPU]},
     entry_points={"console_scripts": ["scrubcam=firmware.cli.main:main"]},
 )

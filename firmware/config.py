@@ -210,14 +210,12 @@ class Access(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Board(Struct, forbid_unknown_fields=True, frozen=True):
-    """Pins, pedal and lights: "sim" is driven over a socket in run_dir, "jetson" by Jetson.GPIO."""
+    """Pins, pedal and lights. sim: driven over a socket in run_dir; jetson: by Jetson.GPIO; pc: a USB pedal."""
 
-    kind: Literal["sim", "jetson"] = "sim"
-    pedal_pin: Annotated[int, Meta(ge=1, le=40)] = 7
-    privacy_pin: Annotated[int, Meta(ge=1, le=40)] = 11
-    record_light_pin: Annotated[int, Meta(ge=1, le=40)] = 13
-    ready_light_pin: Annotated[int, Meta(ge=1, le=40)] = 15
-    sounder_pin: Annotated[int, Meta(ge=1, le=40)] = 16
+    kind: Literal["sim", "jetson", "pc"] = "sim"
+    definition: Annotated[str, Meta(min_length=1)] = "sim"
+    """Which pin does what and what is fitted: a name that `scrubcam board list` shows, or the path of a file (see
+    wiring.md). It must be for a board of this kind."""
 
 
 class Controls(Struct, forbid_unknown_fields=True, frozen=True):

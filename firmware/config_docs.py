@@ -63,6 +63,7 @@ _JETSON: dict[str, Any] = {
     "recorder.recipients": [{"role": "archive", "file": "/etc/scrubcam/archive.pub"},
                             {"role": "escrow", "file": "/etc/scrubcam/escrow.pub"}],
     "board.kind": "jetson",
+    "board.definition": "agx-orin-two-wire",
     "mqtt.host": "fleet.hospital.example",
     "mqtt.port": 8883,
     "mqtt.tls": True,

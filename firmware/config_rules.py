@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from firmware.config import Audit, Board, Config, Mqtt, Timestamps, Zones
+from firmware.config import Audit, Config, Mqtt, Timestamps, Zones
+from firmware.config_words import Broken
 
 LOSS_BOUND_S = 1.0
 """A power cut may cost at most this much picture."""
@@ -19,24 +19,13 @@ MOST_FIELD_AREA = 0.6
 """Of the picture, all field zones together: a room in which no face is filled is no operating field."""
 
 _MAKES = {"x264": ("h264",), "x265": ("h265",), "nvv4l2": ("h264", "h265")}
-# 3.3 V, 5 V and ground of the 40-pin header.
-_HEADER_POWER_PINS = frozenset({1, 2, 4, 6, 9, 14, 17, 20, 25, 30, 34, 39})
 _SOCKET_NAME_ROOM = 90  # a Unix socket's whole path may have 107 bytes; the longest name below run_dir needs 17
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """One broken rule: the settings it spans ("section.key"), and what is wrong and what to do about it."""
-
-    keys: tuple[str, ...]
-    text: str
 
 
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
-    return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_board(config.board),
-            *_mqtt(config.mqtt), *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones),
-            *_policy(config)]
+    return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_mqtt(config.mqtt),
+            *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones), *_policy(config)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -133,19 +122,6 @@ def _keeping(config: Config) -> Iterator[Broken]:
 
 def _same_folder(one: str, other: str) -> bool:
     return os.path.normpath(one) == os.path.normpath(other)
-
-
-def _board(board: Board) -> Iterator[Broken]:
-    if board.kind != "jetson":
-        return
-    used: dict[int, str] = {}
-    for name in ("pedal_pin", "privacy_pin", "record_light_pin", "ready_light_pin", "sounder_pin"):
-        pin = getattr(board, name)
-        if pin in _HEADER_POWER_PINS:
-            yield Broken((f"board.{name}",), f"pin {pin} of the 40-pin header is power or ground")
-        elif pin in used:
-            yield Broken((f"board.{name}", f"board.{used[pin]}"), "one pin cannot do two jobs")
-        used.setdefault(pin, name)
 
 
 def _mqtt(mqtt: Mqtt) -> Iterator[Broken]:

@@ -1,4 +1,4 @@
-"""The words of configuration messages: what a setting may be, how a value is shown, which key was meant. Pure."""
+"""The words about settings files: what a setting may be, how a value is shown, which key was meant. Pure."""
 
 from __future__ import annotations
 
@@ -6,33 +6,36 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
 
-from firmware.config import Config
-
 MAX_INT = 2**63 - 1
-NOW_WRITTEN = {
-    "recorder.recipients": '; each key says its role now: write [[recorder.recipients]], below it role = "archive" and'
-                           ' file = "archive.pub", and once more with role = "escrow"',
-}
-"""What to write instead of a form that an earlier version took."""
 _UNITS = {"bps": "bit/s", "s": "s", "hz": "Hz", "bytes": "bytes", "hours": "h", "days": "days",
+          "ohm": "ohm", "ma": "mA",
           "pin": "(pin of the 40-pin header)"}
 _PIXELS = frozenset({"source.width", "source.height"})
 
 
-def settings() -> Iterator[tuple[str, Any]]:
-    """Every ("section.key", msgspec field), in the order of config.py."""
-    for section in msgspec.structs.fields(Config):
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One broken rule: the settings it spans ("section.key"), and what is wrong and what to do about it."""
+
+    keys: tuple[str, ...]
+    text: str
+
+
+def settings(top: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
+    """Every ("section.key", msgspec field) of `top`, in the order in which they are defined."""
+    for section in msgspec.structs.fields(top):
         for item in msgspec.structs.fields(section.type):
             yield f"{section.name}.{item.name}", item
 
 
 def allowed(key: str, kind: Any) -> str:
-    """What a setting may be, for people: range or choices, and the unit. `kind` is its type in config.py."""
+    """What a setting may be, for people: range or choices, and the unit. `kind` is its declared type."""
     info = inspect.type_info(kind)
     if isinstance(info, inspect.IntType | inspect.FloatType):
         unit = "pixels" if key in _PIXELS else _UNITS.get(key.rsplit("_", 1)[-1], "")
@@ -70,9 +73,9 @@ def _number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
-def suggestion(key: str, section: str) -> str:
-    """"; did you mean ...?" for the nearest setting: in the same section first, then anywhere."""
-    known = {name: item.type for name, item in settings()}
+def suggestion(top: type[msgspec.Struct], key: str, section: str) -> str:
+    """"; did you mean ...?" for the nearest setting of `top`: in the same section first, then anywhere."""
+    known = {name: item.type for name, item in settings(top)}
     here = [name.split(".", 1)[1] for name in known if name.startswith(f"{section}.")]
     close = [f"{section}.{name}" for name in difflib.get_close_matches(key, here, n=1)]
     if not close:
@@ -84,11 +87,11 @@ def suggestion(key: str, section: str) -> str:
     return "; known here are " + ", ".join(here) if here else ""
 
 
-def unknown_section(name: str, *, is_table: bool) -> str:
-    """What to say of a top-level name that is no section."""
+def unknown_section(top: type[msgspec.Struct], name: str, *, is_table: bool) -> str:
+    """What to say of a top-level name that is no section of `top`."""
     if not is_table:
-        return f"{key_text(name)}: no such setting outside a section{suggestion(name, '')}"
-    sections = [section.name for section in msgspec.structs.fields(Config)]
+        return f"{key_text(name)}: no such setting outside a section{suggestion(top, name, '')}"
+    sections = [section.name for section in msgspec.structs.fields(top)]
     close = difflib.get_close_matches(name, sections, n=1)
     hint = f"did you mean [{close[0]}]?" if close else "known are " + ", ".join(f"[{known}]" for known in sections)
     return f"[{key_text(name)}]: no such section; {hint}"

@@ -1,4 +1,4 @@
-"""Chooses the board by configuration, and never another one: simulated, or a Jetson's own pins."""
+"""Chooses the board by configuration, and never another one: simulated, a Jetson's own pins, or a PC's USB pedal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from firmware.config import Board as BoardConfig
+from firmware.errors import PartMissing
+from hw.board_definition import definition_of
 from hw.ports import Lights, Pins
 from hw.sim.board import SimBoard
 
@@ -23,9 +25,14 @@ class Board(Protocol):
 
 
 def make_board(cfg: BoardConfig, run_dir: str | Path) -> Board:
-    """The configured board. Raises PartMissing (vendor's library absent) or ConfigError (no socket in `run_dir`)."""
+    """The configured board. Raises PartMissing (vendor's library absent) or ConfigError (definition, `run_dir`)."""
+    definition = definition_of(cfg)
     if cfg.kind == "jetson":
         from hw.jetson.board import JetsonBoard  # only a Jetson has the vendor's library
 
-        return JetsonBoard(cfg)
+        return JetsonBoard(definition)
+    if cfg.kind == "pc":
+        raise PartMissing('board.kind = "pc": this version has no adapter for a USB pedal',
+                          meaning="Nobody could press the pedal, so the recorder does not start",
+                          todo='set board.kind = "sim" and board.definition = "sim"')
     return SimBoard(run_dir)

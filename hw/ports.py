@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, Protocol
@@ -175,13 +175,28 @@ class Pins(Protocol):
     """Input lines, read by polling. True means the contact is closed (pressed)."""
 
     def read(self) -> dict[str, bool]:
-        """All input lines by role: "pedal", "privacy". Raises PedalLost when a line cannot be trusted."""
+        """All input lines by role: "pedal", "privacy", where fitted "power_fail".
+
+        Raises PedalLost when a line cannot be trusted; what the others read is in it.
+        """
 
     def close(self) -> None: ...
 
 
+PedalFault = Literal["unplugged", "cut", "crushed", "link"]
+
+
 class PedalLost(Exception):
-    """The pedal is unplugged or its wiring is faulty. The recording goes on."""
+    """A pedal is unplugged, or its wiring or link is faulty. The recording goes on, and so does reading the others.
+
+    `fault`: "unplugged" (or cannot be read), "cut" (both of its contacts open), "crushed" (both closed), "link" (a
+    wireless pedal is out of reach). `line` is its role; `others` holds the lines that can still be trusted.
+    """
+
+    def __init__(self, what: str, *, fault: PedalFault = "unplugged", line: str = "pedal",
+                 others: Mapping[str, bool] | None = None) -> None:
+        super().__init__(what)
+        self.fault, self.line, self.others = fault, line, dict(others or {})
 
 
 class Lights(Protocol):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware.config import Board as BoardConfig
 from firmware.errors import PartMissing
+from hw.board_definition import read_definition
 from hw.jetson.capture import JetsonCapture
 from hw.jetson.lights import JetsonLights
 from hw.jetson.pins import JetsonPins
@@ -20,8 +20,8 @@ from tests.fill_helpers import KERNELS
 @pytest.mark.parametrize(
     ("make", "library"),
     [
-        (lambda: JetsonPins(BoardConfig(kind="jetson")), r"Jetson\.GPIO"),
-        (lambda: JetsonLights(BoardConfig(kind="jetson")), r"Jetson\.GPIO"),
+        (lambda: JetsonPins(read_definition("agx-orin-one-wire")), r"Jetson\.GPIO"),
+        (lambda: JetsonLights(read_definition("agx-orin-one-wire")), r"Jetson\.GPIO"),
         (lambda: JetsonCapture("csi://0", KERNELS), "jetson_utils"),
     ],
     ids=["pins", "lights", "capture"],

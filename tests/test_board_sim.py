@@ -214,5 +214,5 @@ class TestMakeBoard:
 
     def test_jetson_without_its_library_is_refused_and_never_replaced(self, tmp_path: Path) -> None:
         with pytest.raises(PartMissing, match=r"Jetson\.GPIO") as caught:
-            make_board(BoardConfig(kind="jetson"), tmp_path)
+            make_board(BoardConfig(kind="jetson", definition="agx-orin-one-wire"), tmp_path)
         assert "install" in caught.value.todo

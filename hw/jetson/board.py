@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware.config import Board
+from hw.board_definition import BoardDefinition
 from hw.jetson.lights import JetsonLights
 from hw.jetson.pins import JetsonPins
 
@@ -10,9 +10,9 @@ from hw.jetson.pins import JetsonPins
 class JetsonBoard:
     """Raises PartMissing when Jetson.GPIO or the pins are not there."""
 
-    def __init__(self, cfg: Board) -> None:
-        self.pins = JetsonPins(cfg)
-        self.lights = JetsonLights(cfg)
+    def __init__(self, definition: BoardDefinition) -> None:
+        self.pins = JetsonPins(definition)
+        self.lights = JetsonLights(definition)
 
     def close(self) -> None:
         self.lights.close()

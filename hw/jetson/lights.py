@@ -6,7 +6,7 @@ import threading
 import time
 from typing import get_args
 
-from firmware.config import Board
+from hw.board_definition import BoardDefinition
 from hw.jetson.gpio import load_gpio
 from hw.light_patterns import lit_at
 from hw.ports import LightName, LightPattern, ToneName
@@ -22,10 +22,11 @@ BEEPS: dict[ToneName, tuple[float, ...]] = {
 class JetsonLights:
     """Lights over Jetson.GPIO. Raises PartMissing when the library or the pins are not there."""
 
-    def __init__(self, cfg: Board) -> None:
+    def __init__(self, definition: BoardDefinition) -> None:
         self._gpio = load_gpio()
-        self._channels: dict[LightName, int] = {"ready": cfg.ready_light_pin, "record": cfg.record_light_pin}
-        self._sounder = cfg.sounder_pin
+        self._channels: dict[LightName, int] = {
+            "ready": definition.ready_light.pin, "record": definition.record_light.pin}
+        self._sounder = definition.sounder.pin
         for channel in (*self._channels.values(), self._sounder):
             self._gpio.setup(channel, self._gpio.OUT, initial=self._gpio.LOW)
         now_ns = time.monotonic_ns()

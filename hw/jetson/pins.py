@@ -6,7 +6,7 @@ the lines are polled.
 
 from __future__ import annotations
 
-from firmware.config import Board
+from hw.board_definition import BoardDefinition
 from hw.jetson.gpio import load_gpio
 from hw.ports import PedalLost
 
@@ -14,16 +14,17 @@ from hw.ports import PedalLost
 class JetsonPins:
     """Pins over Jetson.GPIO. Raises PartMissing when the library or the pins are not there."""
 
-    def __init__(self, cfg: Board) -> None:
+    def __init__(self, definition: BoardDefinition) -> None:
         self._gpio = load_gpio()
-        self._channels = {"pedal": cfg.pedal_pin, "privacy": cfg.privacy_pin}
-        for channel in self._channels.values():
-            self._gpio.setup(channel, self._gpio.IN)
+        self._contacts = definition.contacts()
+        for contact in self._contacts.values():
+            self._gpio.setup(contact.pin, self._gpio.IN)
 
     def read(self) -> dict[str, bool]:
-        """All lines now; True is pressed (pulled to ground). Raises PedalLost when the line cannot be read."""
+        """All lines now; True is pressed. Raises PedalLost when the line cannot be read."""
         try:
-            return {role: self._gpio.input(channel) == self._gpio.LOW for role, channel in self._channels.items()}
+            return {role: self._gpio.input(contact.pin) == (contact.closed == "high")
+                    for role, contact in self._contacts.items()}
         except (OSError, RuntimeError) as error:
             raise PedalLost(f"the pins cannot be read: {error}") from None
 
