@@ -44,6 +44,18 @@ class FilesAdapters(Struct, forbid_unknown_fields=True, frozen=True):
     os: OsFolder | None = None
 
 
+class SysfsBench(Struct, forbid_unknown_fields=True, frozen=True):
+    """This machine's sensors."""
+
+    root: str = "/sys"
+
+
+class PowerAdapters(Struct, forbid_unknown_fields=True, frozen=True):
+    """Adapters of the port `Power`."""
+
+    sysfs: SysfsBench | None = None
+
+
 class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     """One bench. `ran_on` names it in reports: unit, carrier, pedal. A table [port.adapter] asks for that adapter."""
 
@@ -51,6 +63,7 @@ class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     clock: ClockAdapters = ClockAdapters()
     disk: DiskAdapters = DiskAdapters()
     files: FilesAdapters = FilesAdapters()
+    power: PowerAdapters = PowerAdapters()
 
     def settings_of(self, key: str) -> Any:
         """The table of one adapter, by its key "port.adapter"; None when the bench does not name it.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from firmware.kernels.shapes import Shape
 from firmware.kernels.types import F32, PictureStats, SourcePicture, Triple
+from hw.readings import Readings
 
 U8 = NDArray[np.uint8]
 
@@ -207,6 +208,16 @@ class Lights(Protocol):
     def tone(self, tone: ToneName) -> None: ...
 
     def close(self) -> None: ...
+
+
+class Power(Protocol):
+    """Temperatures, throttling, clocks and supply. One thread reads; it may hang, as the parts on a stuck bus do."""
+
+    busy_with: str
+    """What `read` waits for at this moment, for whoever waits for it; "" between two reads."""
+
+    def read(self) -> Readings:
+        """Everything, now. Raises nothing: a sensor that cannot be read is in `lost`, by name, as long as it cannot."""
 
 
 class Clock(Protocol):
