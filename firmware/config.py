@@ -207,6 +207,9 @@ class Access(Struct, forbid_unknown_fields=True, frozen=True):
 
     group: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$|^$")] = ""
     """Besides the device's own user, members of this group of the machine may connect, and log in."""
+    agent_user: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$|^$")] = ""
+    """The agent's own user of the machine, a member of `group`: it has the fleet's rights and no others. Empty: the
+    agent runs as the device's own user."""
 
 
 class Board(Struct, forbid_unknown_fields=True, frozen=True):

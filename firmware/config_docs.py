@@ -62,6 +62,8 @@ _JETSON: dict[str, Any] = {
     "recorder.reserve_hours": 4.0,
     "recorder.recipients": [{"role": "archive", "file": "/etc/scrubcam/archive.pub"},
                             {"role": "escrow", "file": "/etc/scrubcam/escrow.pub"}],
+    "access.group": "scrubcam",
+    "access.agent_user": "scrubcam-agent",
     "board.kind": "jetson",
     "board.definition": "agx-orin-two-wire",
     "mqtt.host": "fleet.hospital.example",

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from firmware.config import Audit, Config, Mqtt, Timestamps, Zones
+from firmware.config import Access, Audit, Config, Mqtt, Timestamps, Zones
 from firmware.config_words import Broken
 
 LOSS_BOUND_S = 1.0
@@ -25,7 +25,8 @@ _SOCKET_NAME_ROOM = 90  # a Unix socket's whole path may have 107 bytes; the lon
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
     return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_mqtt(config.mqtt),
-            *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones), *_policy(config)]
+            *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones), *_policy(config),
+            *_access(config.access)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -198,3 +199,11 @@ def _policy(config: Config) -> Iterator[Broken]:
         yield Broken(("policy.never_rooms", "device.room"), "say in which room this unit stands")
     if policy.audio == "never" and config.sound.enabled:
         yield Broken(("policy.audio", "sound.enabled"), "the site never records sound: sound.enabled must be false")
+
+
+def _access(access: Access) -> Iterator[Broken]:
+    if access.agent_user and not access.group:
+        yield Broken(
+            ("access.agent_user", "access.group"),
+            "another user than the device's own reaches the socket only as a member of access.group: name it",
+        )

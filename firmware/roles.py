@@ -49,7 +49,7 @@ ROLE_NOTES: dict[Role, str] = {
     "biomed": "a login: looks after the device, records nobody",
     "privacy-officer": "a login: the hospital's data protection",
     "administrator": "a login: hands out the logins",
-    "fleet": "the agent, for what comes over MQTT",
+    "fleet": "the agent (by its own user of the machine), for what comes over MQTT",
 }
 
 ACTION_NOTES: dict[Action, str] = {
@@ -134,8 +134,9 @@ The pedal, the buttons and what they do need no role: whoever stands in the room
 
 The recorder's socket is the only way to ask it for anything. Only the device's own user and root can connect; with
 `access.group` the members of that group can too. The kernel tells the recorder who is at the other end: its own user
-and root are the operator, everybody else is `anyone` until they log in. The agent gives up the operator's rights for
-the fleet's; that is never more.
+and root are the operator, everybody else is `anyone` until they log in. The agent has a user of its own on an installed
+unit (`access.agent_user`), and the fleet's rights by the kernel's word: it never had the operator's. Where it runs as
+the device's own user (`scrubcam run` on a PC) it gives up the operator's rights for the fleet's; that is never more.
 
 A login is a name and a passphrase, one for each person, so that the [audit log](audit.md) can say who:
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from firmware import roles
 from firmware.cli.main import app
 from firmware.config import Zone, Zones
-from firmware.errors import DiskFault
+from firmware.errors import ConfigError, DiskFault
 from firmware.fleet.topics import FleetVerb
 from firmware.ipc import Channel, ChannelClosed
 from firmware.messages import (
@@ -121,9 +121,10 @@ def test_the_fleet_may_do_what_its_commands_say() -> None:
     assert all(roles.may("fleet", verb) for verb in get_args(FleetVerb))
 
 
-@given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
-def test_the_kernels_word_makes_an_operator_of_nobody_else(uid: int, own_uid: int) -> None:
-    assert role_of_peer(uid, own_uid) == ("operator" if uid in (0, own_uid) else "anyone")
+@given(st.integers(0, 9), st.integers(0, 9), st.none() | st.integers(0, 9))
+def test_the_kernels_word_makes_an_operator_of_nobody_else(uid: int, own_uid: int, agent_uid: int | None) -> None:
+    role = role_of_peer(uid, own_uid, agent_uid)
+    assert role == ("operator" if uid in (0, own_uid) else "fleet" if uid == agent_uid else "anyone")
 
 
 # ---- logins ----------------------------------------------------------------------------------------------
@@ -329,6 +330,22 @@ def test_only_the_agent_tells_of_the_collector(bench: Bench) -> None:
         agent.send(message)
     assert isinstance(agent.recv(10), LogPage)
     assert reports == [CollectorReport("away")]
+
+
+def test_the_agents_own_user_has_the_fleets_rights_and_never_the_operators(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_client, "role_of_peer", lambda *_: "fleet")
+    agent = bench.channel()
+    assert bench.ask(agent, SetLogin(new_id(), "root", "administrator", GOOD)) == roles.refusal("fleet", "set-login")
+    for message in (ActAsFleet(), ReadLog(new_id())):
+        agent.send(message)
+    assert isinstance(agent.recv(10), LogPage)
+
+
+def test_a_user_that_the_machine_does_not_have_is_no_agent(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="agent_user"):
+        SocketServer(tmp_path, Journal(tmp_path / "journal.db"), lambda: None, agent_user="no-such-user")
 
 
 def test_who_has_not_logged_in_hears_the_state_and_no_events(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ class RecorderProcess:
         )
         self._server = SocketServer(
             cfg.paths.run_dir, journal, self.wake, self._access, cfg.access.group, self._timestamps,
-            self._about_collector,
+            self._about_collector, cfg.access.agent_user,
         )
         rules = t.Rules(
             sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9),

@@ -50,9 +50,11 @@ DENIED_PAUSE_S = 0.5
 """A connection that was denied something is not heard for so long: it can fill neither the log nor the memory."""
 
 
-def role_of_peer(uid: int, own_uid: int) -> Role:
+def role_of_peer(uid: int, own_uid: int, agent_uid: int | None = None) -> Role:
     """What the kernel's word on the other end is worth before any login."""
-    return "operator" if uid in (0, own_uid) else "anyone"
+    if uid in (0, own_uid):
+        return "operator"
+    return "fleet" if uid == agent_uid else "anyone"
 
 
 class Client:
@@ -60,7 +62,7 @@ class Client:
 
     def __init__(self, sock: socket.socket, server: SocketServer) -> None:
         _, self._uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        self._role = role_of_peer(self._uid, os.getuid())
+        self._role = role_of_peer(self._uid, os.getuid(), server.agent_uid)
         self._name = ""
         self._channel: Channel[FromRecorder, ToRecorder] = Channel(sock, FromRecorder, ToRecorder)
         self._server = server

@@ -6,6 +6,7 @@ Mode 0600: only the recorder's own user, and root, can speak to it; 0660 where t
 from __future__ import annotations
 
 import os
+import pwd
 import queue
 import shutil
 import socket
@@ -48,7 +49,7 @@ class SocketServer:
     def __init__(
         self, run_dir: str | Path, journal: Journal, wake: Callable[[], None], access: Access | None = None,
         group: str = "", timestamps: TimestampDesk | None = None,
-        on_collector: Callable[[CollectorReport], None] = lambda _report: None,
+        on_collector: Callable[[CollectorReport], None] = lambda _report: None, agent_user: str = "",
     ) -> None:
         """Without `access` nobody can log in. `on_collector` is called from other threads.
 
@@ -62,6 +63,7 @@ class SocketServer:
         self._lock = threading.Lock()
         self._last_state: StateReport | None = None
         self._closed = False
+        self.agent_uid = _uid_of(agent_user) if agent_user else None
         try:
             self._listener = _listen(self.path, group)
         except LookupError as error:
@@ -141,6 +143,15 @@ class SocketServer:
     def gone(self, client: Client) -> None:
         with self._lock:
             self._clients.discard(client)
+
+
+def _uid_of(user: str) -> int:
+    """Raises ConfigError: with a wrong name the agent would be nobody, and the fleet would hear nothing."""
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise ConfigError(f"access.agent_user: this machine has no user {user!r}", todo="make it, or name another",
+                          meaning="The recorder cannot start") from None
 
 
 def _listen(path: Path, group: str) -> socket.socket:
