@@ -229,6 +229,24 @@ class Controls(Struct, forbid_unknown_fields=True, frozen=True):
     stuck_s: Annotated[float, Meta(ge=2, le=60)] = 10.0
 
 
+TimeOfDay = Annotated[str, Meta(pattern=r"^$|^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Percent = Annotated[int, Meta(ge=0, le=100)]
+
+
+class Sounder(Struct, forbid_unknown_fields=True, frozen=True):
+    """How loud the unit's tones are. A sounder that is only on or off sounds at any volume above 0."""
+
+    volume_percent: Percent = 60
+    quiet_from: TimeOfDay = ""
+    """Local time, "22:00". From then until `quiet_to`, over midnight too, `quiet_volume_percent` holds."""
+    quiet_to: TimeOfDay = ""
+    quiet_volume_percent: Percent = 20
+    warnings: Literal["always-heard", "may-be-silent"] = "always-heard"
+    """always-heard: warnings and refusals are never softer than `warning_volume_percent`. may-be-silent: this site has
+    decided that they are as soft as everything else, even silent."""
+    warning_volume_percent: Annotated[int, Meta(ge=10, le=100)] = 40
+
+
 class Mqtt(Struct, forbid_unknown_fields=True, frozen=True):
     """The way to the fleet manager. An empty host: nothing is told to one, and `scrubcam run` says so."""
 
@@ -329,6 +347,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     access: Access = Access()
     board: Board = Board()
     controls: Controls = Controls()
+    sounder: Sounder = Sounder()
     policy: Policy = Policy()
     mqtt: Mqtt = Mqtt()
     timestamps: Timestamps = Timestamps()

@@ -93,7 +93,7 @@ def markdown() -> str:
         ("One TOML file (`scrubcam.toml`) holds every setting; each has a default, so a file names only what differs."
         " An unknown key, a wrong unit or an impossible value is an error that names the line and the allowed range,"
         " and nothing is started. Units are in the names: `_s` seconds, `_hz` hertz, `_bps` bits per second,"
-        " `_bytes` bytes, `_hours` hours, `_days` days, `_pin` a pin of the 40-pin header.\n"),
+        " `_bytes` bytes, `_hours` hours, `_days` days, `_percent` percent, `_pin` a pin of the 40-pin header.\n"),
         ("Rules that span several settings are in `firmware/config_rules.py`. Examples:"
         " `deploy/scrubcam-pc.toml`, `deploy/scrubcam-jetson.toml`.\n"),
     ]

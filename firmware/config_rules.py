@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from firmware.config import Access, Audit, Config, Mqtt, Timestamps, Zones
+from firmware.config import Access, Audit, Config, Mqtt, Sounder, Timestamps, Zones
 from firmware.config_words import Broken
 
 LOSS_BOUND_S = 1.0
@@ -24,9 +24,9 @@ _SOCKET_NAME_ROOM = 90  # a Unix socket's whole path may have 107 bytes; the lon
 
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
-    return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_mqtt(config.mqtt),
-            *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones), *_policy(config),
-            *_access(config.access)]
+    return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_sounder(config.sounder),
+            *_mqtt(config.mqtt), *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones),
+            *_policy(config), *_access(config.access)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -123,6 +123,16 @@ def _keeping(config: Config) -> Iterator[Broken]:
 
 def _same_folder(one: str, other: str) -> bool:
     return os.path.normpath(one) == os.path.normpath(other)
+
+
+def _sounder(sounder: Sounder) -> Iterator[Broken]:
+    hours = ("sounder.quiet_from", "sounder.quiet_to")
+    if bool(sounder.quiet_from) != bool(sounder.quiet_to):
+        yield Broken(hours, 'quiet hours need a beginning and an end, e.g. "22:00" and "06:00"')
+    elif sounder.quiet_from and sounder.quiet_from == sounder.quiet_to:
+        yield Broken(hours, "the same time twice: no hours, or all of them? set volume_percent instead")
+    if sounder.quiet_from and sounder.quiet_volume_percent > sounder.volume_percent:
+        yield Broken(("sounder.quiet_volume_percent", "sounder.volume_percent"), "quiet hours are the louder ones")
 
 
 def _mqtt(mqtt: Mqtt) -> Iterator[Broken]:

@@ -14,7 +14,7 @@ from msgspec import inspect
 
 MAX_INT = 2**63 - 1
 _UNITS = {"bps": "bit/s", "s": "s", "hz": "Hz", "bytes": "bytes", "hours": "h", "days": "days",
-          "ohm": "ohm", "ma": "mA",
+          "percent": "%", "ohm": "ohm", "ma": "mA",
           "pin": "(pin of the 40-pin header)"}
 _PIXELS = frozenset({"source.width", "source.height"})
 

@@ -17,8 +17,11 @@ from hw.readings import Readings
 U8 = NDArray[np.uint8]
 
 LightName = Literal["ready", "record"]
-LightPattern = Literal["off", "on", "slow", "fast", "double", "fault"]
-ToneName = Literal["start", "stop", "bookmark", "pause", "warning", "refused"]
+LightPattern = Literal[
+    "off", "on", "slow", "fast", "wink", "break", "double", "triple", "short-long", "short-short-long",
+    "fault-1", "fault-2", "fault-3", "fault-4", "fault-5",
+]
+ToneName = Literal["accepted", "start", "stop", "bookmark", "pause", "resume", "warning", "refused"]
 
 
 # ---- pictures and sound --------------------------------------------------------------------------
@@ -201,11 +204,20 @@ class PedalLost(Exception):
 
 
 class Lights(Protocol):
-    """Lights and sounder. Patterns are shown until changed; tones are short and never block."""
+    """Lights and sounder. What they look and sound like is in hw/light_patterns.py and hw/tones.py.
 
-    def show(self, light: LightName, pattern: LightPattern) -> None: ...
+    Both raise ValueError for what is not there.
+    """
 
-    def tone(self, tone: ToneName) -> None: ...
+    def show(self, light: LightName, pattern: LightPattern) -> None:
+        """Show this until told otherwise. The pattern begins with its first step when it is new, and goes on when not.
+        """
+
+    def tone(self, tone: ToneName, volume_percent: int) -> None:
+        """Sound once, at 0 (silent) to 100; never waits. A later tone takes the place of one still sounding.
+
+        A sounder that is only on or off sounds at any volume above 0.
+        """
 
     def close(self) -> None: ...
 

@@ -7,14 +7,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import pytest
 
 from firmware.config import Board as BoardConfig
 from firmware.errors import ConfigError, PartMissing
 from hw.board import make_board
-from hw.ports import Lights, PedalLost, Pins
+from hw.ports import LightPattern, Lights, PedalLost, Pins, ToneName
 from hw.sim.board import MAX_BOUNCE_NS, SimBoard
 from hw.sim.board_wire import MAX_LINE_BYTES, BoardRemote
 
@@ -51,14 +51,22 @@ class BoardContract:
 
     def test_lights_take_every_pattern_and_tones_never_block(self, lights: Lights) -> None:
         for light in ("ready", "record"):
-            for pattern in ("on", "slow", "fast", "double", "fault", "off"):
+            for pattern in (*get_args(LightPattern), "off"):
                 lights.show(light, pattern)
-        for tone in ("start", "stop", "bookmark", "pause", "warning", "refused"):
-            lights.tone(tone)
+        for tone in get_args(ToneName):
+            for volume_percent in (0, 1, 100):
+                lights.tone(tone, volume_percent)
 
     def test_an_unknown_pattern_is_refused(self, lights: Lights) -> None:
         with pytest.raises(ValueError, match="purple"):
             lights.show("record", "purple")  # type: ignore[arg-type]
+
+    def test_an_unknown_tone_or_volume_is_refused(self, lights: Lights) -> None:
+        with pytest.raises(ValueError, match="anthem"):
+            lights.tone("anthem", 50)  # type: ignore[arg-type]
+        for volume_percent in (-1, 101):
+            with pytest.raises(ValueError, match=str(volume_percent)):
+                lights.tone("start", volume_percent)
 
     def test_close_may_be_called_twice(self, pins: Pins, lights: Lights) -> None:
         for part in (pins, lights, pins, lights):
@@ -110,12 +118,12 @@ class TestSimBoard(BoardContract):
     def test_the_log_tells_every_change_once_in_order(self, board: SimBoard) -> None:
         board.show("record", "on")
         board.show("record", "on")
-        board.tone("start")
+        board.tone("start", 60)
         board.press("pedal")
         board.show("record", "off")
         log = board.log()
         assert [(e.kind, e.name, e.value) for e in log] == [
-            ("light", "record", "on"), ("tone", "start", ""), ("press", "pedal", ""), ("light", "record", "off"),
+            ("light", "record", "on"), ("tone", "start", "60"), ("press", "pedal", ""), ("light", "record", "off"),
         ]
         assert [e.monotonic_ns for e in log] == sorted(e.monotonic_ns for e in log)
         assert board.patterns() == {"ready": "off", "record": "off"}
@@ -155,10 +163,10 @@ class TestBoardSocket:
 
     def test_lights_and_log_are_readable(self, board: SimBoard, remote: BoardRemote) -> None:
         board.show("record", "fast")
-        board.tone("warning")
+        board.tone("warning", 100)
         assert remote.lights() == {"ready": "off", "record": "fast"}
         assert [(e["kind"], e["name"], e["value"]) for e in remote.log()] == [
-            ("light", "record", "fast"), ("tone", "warning", ""),
+            ("light", "record", "fast"), ("tone", "warning", "100"),
         ]
 
     def test_unplug_over_the_wire(self, board: SimBoard, remote: BoardRemote) -> None:

@@ -406,7 +406,7 @@ def test_a_refused_start_names_the_condition() -> None:
     bench.send(t.ConditionsChanged(("disk: 0.4 h left, 1.0 h needed",)))
     assert bench.ask("start").reason == "disk: 0.4 h left, 1.0 h needed"
     assert bench.of(t.PlayTone) == [t.PlayTone("refused")]
-    assert lights.choose(bench.state, bench.now).ready == "double"
+    assert lights.choose(bench.state, bench.now).ready == "triple"
     bench.send(t.ConditionsChanged(()))
     assert bench.ask("start").ok
 

@@ -31,7 +31,7 @@ def test_pedal_to_sealed_file(unit: Unit) -> None:
     until(lambda: _health(listener).frames_out > 20, what="pictures")
     assert _health(listener).preroll_s == 0, "kept without consent"
     assert listener.ask("start").reason == "consent: none"
-    unit.light("ready", "double")
+    unit.light("ready", "triple")
     assert listener.ask("consent", consent=CONSENT).ok
     until(lambda: _health(listener).preroll_s > 1.5, what="a pre-roll")
 
@@ -164,7 +164,7 @@ def test_a_failing_disk_is_a_fault_and_the_file_is_closed(unit: Unit) -> None:
     unit.disk("fail-write")
     listener.state("FAULT")
     unit.light("record", "off")
-    unit.light("ready", "fault")
+    unit.light("ready", "fault-1")
     unit.disk("")
     unit.board("tap pedal 0.1")  # the way out of a fault
     listener.state("READY")

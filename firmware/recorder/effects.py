@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from firmware.recorder.preroll import PreRoll
 from firmware.recorder.rate import RateMeter
 from firmware.recorder.session import Session, Signed
 from firmware.recorder.session_items import GapMark, Item
+from firmware.recorder.sounder import volume_percent
 from firmware.recorder.targets import choose
 from firmware.recorder.wall_clock import wall_clock
 from firmware.statement import statement
@@ -231,7 +233,9 @@ class Effects:
 
     @_do.register
     def _(self, effect: t.PlayTone, state: t.MachineState) -> None:
-        self._parts.board.lights.tone(effect.tone)
+        local = time.localtime(self._parts.clock.unix_s())
+        volume = volume_percent(effect.tone, self._cfg.sounder, local.tm_hour * 60 + local.tm_min)
+        self._parts.board.lights.tone(effect.tone, volume)
 
     @_do.register
     def _(self, effect: t.Exit, state: t.MachineState) -> None:

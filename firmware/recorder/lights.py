@@ -1,47 +1,50 @@
-"""Which light pattern is shown: from the state and, for the record light, only from durable bytes. Pure."""
+"""Which look the lights have: from the state and, for the record light, only from durable bytes. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from firmware.recorder.fault_groups import fault_number
+from firmware.recorder.looks import LOOKS, Look
 from firmware.recorder.machine import recording_evident
 from firmware.recorder.machine_types import MachineState
-from hw.ports import LightPattern
+
+MARK_SHOWN_NS = 600_000_000
+_RESTING = {
+    "BOOT": "starting-up", "SELFTEST": "starting-up", "RECOVERING": "starting-up", "UPDATING": "updating",
+    "STARTING": "starting", "STOPPING": "stopping", "SHUTDOWN": "off",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The patterns of both lights."""
-
-    ready: LightPattern
-    record: LightPattern
+def choose(state: MachineState, now_ns: int) -> Look:
+    """The look for this moment. Without bytes that lately reached the disk the record light is off, always."""
+    return LOOKS[look_name(state, now_ns)]
 
 
-def choose(state: MachineState, now_ns: int) -> Shown:
-    """The patterns for this moment. Without bytes that lately reached the disk the record light is off, always."""
-    return Shown(ready=_ready(state), record=_record(state, now_ns))
-
-
-def _record(state: MachineState, now_ns: int) -> LightPattern:
-    if not recording_evident(state, now_ns):
-        return "off"
-    return {"RECORDING": "on", "PAUSED": "slow"}.get(state.name, "fast")  # type: ignore[return-value]
-
-
-def _ready(state: MachineState) -> LightPattern:
+def look_name(state: MachineState, now_ns: int) -> str:
+    """Its name in looks.LOOKS."""
     if state.name == "FAULT":
-        return "fault"
+        return f"fault-{fault_number(state.fault)}"
+    if state.name in ("RECORDING", "PAUSED", "INTERRUPTED"):
+        return _recording(state, now_ns)
     if state.refusal:
-        return "double"
-    if state.name in ("INTERRUPTED", "STARTING", "STOPPING"):
-        return "fast"
-    if state.alerts:
-        return "double"
+        return "refused"
     if state.name == "READY":
-        return "slow" if state.unmet else "on"
-    return "off"
+        return "ready-warning" if state.alerts else "not-ready" if state.unmet else "ready"
+    return _RESTING[state.name]
 
 
-def describe(shown: Shown) -> str:
+def _recording(state: MachineState, now_ns: int) -> str:
+    if not recording_evident(state, now_ns):
+        return "not-stored"
+    if state.name == "INTERRUPTED":
+        return "interrupted"
+    name = state.name.lower()
+    if state.refusal:
+        return f"{name}-refused"
+    if state.marked_ns and now_ns - state.marked_ns < MARK_SHOWN_NS:
+        return f"{name}-marked"
+    return f"{name}-warning" if state.alerts else name
+
+
+def describe(look: Look) -> str:
     """For people and MQTT: "record on, ready off"."""
-    return f"record {shown.record}, ready {shown.ready}"
+    return f"record {look.record}, ready {look.ready}"

@@ -63,6 +63,7 @@ def _start(turn: Turn, new_id: str) -> str:
         stop_reason="", then="READY",
     )
     turn.go("STARTING")
+    turn.emit(t.PlayTone("accepted"))
     if state.pipeline_up:
         turn.open_recording()
     return ""
@@ -96,6 +97,7 @@ def _bookmark(turn: Turn, origin: str, note: str) -> str:
     state = turn.state
     if state.name not in RUNNING or not state.opened:
         return f"not recording: {state.name.lower()}"
+    turn.put(marked_ns=turn.now_ns)
     turn.emit(t.WriteBookmark(origin, note), t.PlayTone("bookmark"))
     turn.journal("bookmark", origin=origin)
     return ""

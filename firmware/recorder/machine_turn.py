@@ -99,7 +99,7 @@ class Turn:
         if running:
             if state.name in ("RECORDING", "PAUSED"):
                 self.go("PAUSED" if on else "RECORDING")
-            self.emit(t.WriteState("PAUSED" if on else "RECORDING", cause), t.PlayTone("pause" if on else "start"))
+            self.emit(t.WriteState("PAUSED" if on else "RECORDING", cause), t.PlayTone("pause" if on else "resume"))
             self.journal("paused" if on else "resumed", origin=cause)
 
     def abandon(self, fault: str) -> None:
@@ -115,6 +115,7 @@ class Turn:
         self.put(
             recording_id="", opened=False, stop_reason="", durable_bytes=0, durable_grew_ns=0, parts=(),
             erasing=frozenset(), consent=Consent(), then="READY", fault="", hand_paused=False, blanked=False,
+            marked_ns=0,
         )
         self.emit(t.ClearPreroll())
         self.sync_pause("")

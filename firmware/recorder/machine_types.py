@@ -47,7 +47,8 @@ class MachineState:
     """Everything the recorder decides from. `deadline_ns` 0: the exit of this state comes from outside.
 
     `opened` says the file of `recording_id` was asked for; `then` is where STOPPING leads; `sound_on` is what the
-    running pipeline was told; `start_pipeline_at_ns` 0: no start is due; `durable_grew_ns` 0: no byte yet.
+    running pipeline was told; `start_pipeline_at_ns` 0: no start is due; `durable_grew_ns` 0: no byte yet;
+    `marked_ns`: when the last bookmark was set, 0: none.
     `closing` is the earlier part of a recording that goes on in another file, as long as that part is being closed.
     `paused` is what the pipeline was told: by hand, because there is no consent to pictures, or it was refused while
     recording (`blanked`), or in one of the `moments` that are never recorded. `parts` are the files before that of
@@ -83,6 +84,7 @@ class MachineState:
     fault: str = ""
     refusal: str = ""
     refusal_until_ns: int = 0
+    marked_ns: int = 0
     alerts: frozenset[str] = frozenset()
 
 

@@ -28,6 +28,7 @@ from firmware.recorder.disk_watch import DiskWatch
 from firmware.recorder.effects import Effects
 from firmware.recorder.holds import Holds
 from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
+from firmware.recorder.looks import Look
 from firmware.recorder.loss_watch import LossWatch
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
@@ -107,7 +108,7 @@ class RecorderProcess:
         )
         self._controls = controls.ControlsState()
         self._pedal_problem = ""
-        self._shown: lights.Shown | None = None
+        self._shown: Look | None = None
         self._reporter = reports.Reporter(cfg, self._clock, self._server.publish)
         self._watchdog = SystemdWatchdog()
         self._ticked_ns = self._fed_ns = 0

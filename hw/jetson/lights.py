@@ -1,4 +1,4 @@
-"""Two lamps and a sounder on a Jetson's header: plays hw.light_patterns and short tones from one thread."""
+"""Two lamps and a sounder on a Jetson's header: plays hw.light_patterns and hw.tones from one thread."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from hw.board_definition import BoardDefinition
 from hw.jetson.gpio import load_gpio
 from hw.light_patterns import lit_at
 from hw.ports import LightName, LightPattern, ToneName
+from hw.tones import frequency_at
 
 TICK_S = 0.02
-BEEPS: dict[ToneName, tuple[float, ...]] = {
-    "start": (0.2,), "stop": (0.6,), "bookmark": (0.05,), "pause": (0.1, 0.1), "warning": (0.3, 0.3, 0.3),
-    "refused": (0.1, 0.1, 0.1, 0.1),
-}
-"""Tone -> seconds of each beep, with equal silences after them. The sounder has one pitch."""
 
 
 class JetsonLights:
@@ -31,7 +27,7 @@ class JetsonLights:
             self._gpio.setup(channel, self._gpio.OUT, initial=self._gpio.LOW)
         now_ns = time.monotonic_ns()
         self._shown: dict[LightName, tuple[LightPattern, int]] = dict.fromkeys(self._channels, ("off", now_ns))
-        self._beep_ns: list[tuple[int, int]] = []
+        self._sounding: tuple[ToneName, int] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play, name="lights", daemon=True)
         self._thread.start()
@@ -42,13 +38,11 @@ class JetsonLights:
         if self._shown[light][0] != pattern:
             self._shown[light] = (pattern, time.monotonic_ns())
 
-    def tone(self, tone: ToneName) -> None:
-        """A later tone takes the place of one still sounding."""
-        at_ns, beeps = time.monotonic_ns(), []
-        for seconds in BEEPS[tone]:
-            beeps.append((at_ns, at_ns + round(seconds * 1e9)))
-            at_ns += round(2e9 * seconds)
-        self._beep_ns = beeps
+    def tone(self, tone: ToneName, volume_percent: int) -> None:
+        """The sounder has one pitch and one volume."""
+        if tone not in get_args(ToneName) or not 0 <= volume_percent <= 100:
+            raise ValueError(f"no tone {tone!r} or volume {volume_percent!r}")
+        self._sounding = (tone, time.monotonic_ns()) if volume_percent else None
 
     def close(self) -> None:
         self._stop.set()
@@ -61,4 +55,6 @@ class JetsonLights:
             now_ns = time.monotonic_ns()
             for light, (pattern, since_ns) in self._shown.items():
                 self._gpio.output(self._channels[light], int(lit_at(pattern, now_ns - since_ns)))
-            self._gpio.output(self._sounder, int(any(start <= now_ns < end for start, end in self._beep_ns)))
+            sounding = self._sounding
+            heard = sounding is not None and frequency_at(sounding[0], now_ns - sounding[1]) > 0
+            self._gpio.output(self._sounder, int(heard))

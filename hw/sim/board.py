@@ -30,7 +30,7 @@ class BoardEvent:
     """One change that a person at the table would see, hear or cause.
 
     `kind` is "light", "tone", "press", "release", "unplug" or "plug"; `name` the light, tone or line;
-    `value` the light's pattern, else "".
+    `value` the light's pattern or the tone's volume in percent, else "".
     """
 
     monotonic_ns: int
@@ -114,11 +114,11 @@ class SimBoard:
                 self._lights[light] = pattern
                 self._note("light", light, pattern)
 
-    def tone(self, tone: ToneName) -> None:
-        if tone not in get_args(ToneName):
-            raise ValueError(f"no tone {tone!r}")
+    def tone(self, tone: ToneName, volume_percent: int) -> None:
+        if tone not in get_args(ToneName) or not 0 <= volume_percent <= 100:
+            raise ValueError(f"no tone {tone!r} or volume {volume_percent!r}")
         with self._lock:
-            self._note("tone", tone)
+            self._note("tone", tone, str(volume_percent))
 
     def close(self) -> None:
         """Lights go out; the socket goes away. May be called twice."""
