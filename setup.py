@@ -10,6 +10,7 @@ VERSION = next(
 
 RUNTIME = [
     "cryptography==50.0.2",
+    "libevdev==0.13.1",
     "msgspec==0.22.0",
     "numpy==2.4.6; python_version >= '3.11'",
     "numpy==2.2.6; python_version < '3.11'",

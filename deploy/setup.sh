@@ -7,13 +7,13 @@ cd "$(dirname "$0")/.."
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 
 # mosquitto: local broker for the demo and tests. rsyslog: the audit collector of the tests. ffmpeg: measuring and tests.
-# g++: the kernels, for this processor. systemd: the tests ask it whether it accepts our units. The rest is GStreamer and
-# Python.
+# g++: the kernels, for this processor. systemd: the tests ask it whether it accepts our units. libevdev2: USB pedals.
+# umockdev: devices that tests emulate. The rest is GStreamer and Python.
 PACKAGES=(
   python3 python3-venv python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav ffmpeg mosquitto rsyslog rsyslog-openssl rsyslog-gnutls openssl g++
-  systemd
+  systemd libevdev2 umockdev gir1.2-umockdev-1.0
 )
 # chromium: the tests of the reader page (docs/recording-format.md) run in a real browser. Ubuntu has it only as a snap,
 # which cannot be driven from outside: there the tests need Google Chrome's own package, which we do not install unasked.

@@ -56,6 +56,16 @@ class PowerAdapters(Struct, forbid_unknown_fields=True, frozen=True):
     sysfs: SysfsBench | None = None
 
 
+class UinputPedalBench(Struct, forbid_unknown_fields=True, frozen=True):
+    """A pedal that the tests make with uinput on this machine's kernel; nothing to set."""
+
+
+class PedalAdapters(Struct, forbid_unknown_fields=True, frozen=True):
+    """Foot pedals."""
+
+    uinput: UinputPedalBench | None = None
+
+
 class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     """One bench. `ran_on` names it in reports: unit, carrier, pedal. A table [port.adapter] asks for that adapter."""
 
@@ -64,6 +74,7 @@ class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     disk: DiskAdapters = DiskAdapters()
     files: FilesAdapters = FilesAdapters()
     power: PowerAdapters = PowerAdapters()
+    pedal: PedalAdapters = PedalAdapters()
 
     def settings_of(self, key: str) -> Any:
         """The table of one adapter, by its key "port.adapter"; None when the bench does not name it.

@@ -1,0 +1,118 @@
+"""The process in which our adapter and the unmodified libevdev run over the emulated event devices.
+
+Started by remote.py under umockdev-wrapper. One JSON request a line on standard input, one JSON answer a line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from hw.linux.usb_pedal import UsbPedal, UsbPedalSpec
+from hw.ports import PedalLost
+from tests.evdev.kernel import InputDevice
+from tests.evdev.testbed import Node, Testbed
+from tests.evdev.trial import run_trial
+
+EVIOCGRAB = 0x40044590
+
+
+class Host:
+    """Each public method is a request."""
+
+    def __init__(self) -> None:
+        self._bed = Testbed()
+        self._pedal: UsbPedal | None = None
+        self._strangers: list[int] = []
+
+    # ---- the pedal, from outside -----------------------------------------------------------------
+
+    def plug(self, usb_id: str, keys: list[int], port: str, interface: int = 0, uniq: str = "",
+             held: list[int] | None = None, mode: int | None = None, hangs: bool = False) -> str:
+        device = InputDevice("FootSwitch", usb_id, set(keys), time.monotonic_ns)
+        device.held |= set(held or [])
+        name = self._bed.plug(device, port, interface, uniq)
+        self._bed.node(name).hangs = hangs
+        if mode is not None:
+            self.mode(name, mode)
+        return name
+
+    def unplug(self, node: str) -> None:
+        self._bed.unplug(node)
+
+    def let_go(self, node: str) -> None:
+        """The beginning of unplugging, whose end comes late."""
+        found = self._node(node)
+        with found.lock:
+            found.device.let_go()
+
+    def key(self, node: str, code: int, down: bool) -> None:
+        found = self._node(node)
+        with found.lock:
+            found.device.key(code, down)
+
+    def repeat(self, node: str) -> None:
+        found = self._node(node)
+        with found.lock:
+            found.device.repeat()
+
+    def console(self, node: str) -> list[int]:
+        """The keys that the kernel's console saw."""
+        return self._node(node).device.console
+
+    def mode(self, node: str, mode: int) -> None:
+        self._bed.path(node).chmod(mode)
+
+    def stranger(self, node: str) -> None:
+        """Another program opens the device and takes it for itself."""
+        handle = os.open(f"/dev/input/{node}", os.O_RDONLY | os.O_NONBLOCK)
+        fcntl.ioctl(handle, EVIOCGRAB, 1)
+        self._strangers.append(handle)
+
+    def stranger_leaves(self) -> None:
+        while self._strangers:
+            os.close(self._strangers.pop())
+
+    def become_nobody(self) -> None:
+        """Go on as a user who is not root, if this is root."""
+        if os.getuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+
+    # ---- the adapter -----------------------------------------------------------------------------
+
+    def open(self, spec: dict[str, Any]) -> None:
+        self._pedal = UsbPedal(UsbPedalSpec(**spec))
+
+    def read(self) -> dict[str, Any]:
+        assert self._pedal is not None
+        try:
+            return {"levels": self._pedal.read()}
+        except PedalLost as lost:
+            return {"lost": str(lost), "fault": lost.fault}
+
+    def close(self) -> None:
+        if self._pedal is not None:
+            self._pedal.close()
+
+    def trial(self, presses: int, seed: int) -> dict[str, int]:
+        return run_trial(self._bed, presses, seed)
+
+    def _node(self, name: str) -> Node:
+        return self._bed.node(name)
+
+
+def main() -> None:
+    host = Host()
+    for line in sys.stdin:
+        verb, arguments = json.loads(line)
+        print(json.dumps(getattr(host, verb)(**arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+def run_trial(bed, presses, seed): return {}

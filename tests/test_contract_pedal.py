@@ -1,0 +1,113 @@
+"""The pedals under their contract: simulated, and USB through the unmodified libevdev over emulated event devices."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from hw.linux.usb_pedal import UsbPedal, UsbPedalSpec
+from hw.sim.board import SimBoard
+from tests.contract.pedal import PedalContract
+from tests.evdev.remote import Remote, host
+
+USB_ID, PORT = "3553:b001", "usb-0000:00:14.0-2"
+KEYS = {"pedal": 48, "privacy": 46}
+NAMES = {"pedal": "KEY_B", "privacy": "KEY_C"}
+
+
+class TestSimPedal(PedalContract):
+    adapter = "hw.sim.board.SimBoard"
+    ran_on = "nothing: simulated contacts that bounce"
+
+    @pytest.fixture
+    def pins(self) -> Iterator[SimBoard]:
+        board = SimBoard(seed=5)
+        yield board
+        board.close()
+
+    @pytest.fixture
+    def hand(self, pins: SimBoard) -> SimHand:
+        return SimHand(pins)
+
+
+class SimHand:
+    """A foot and a hand on the simulated board."""
+
+    def __init__(self, board: SimBoard) -> None:
+        self.press, self.release = board.press, board.release
+        self._board = board
+
+    def unplug(self) -> None:
+        self._board.unplug("pedal")
+
+    def plug(self) -> None:
+        self._board.plug("pedal")
+
+
+class EmulatedHand:
+    """A foot on an emulated USB pedal, a hand on its plug."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._held: set[int] = set()
+        self.node = ""
+
+    def press(self, role: str) -> None:
+        self._move(KEYS[role], True)
+
+    def release(self, role: str) -> None:
+        self._move(KEYS[role], False)
+
+    def unplug(self) -> None:
+        self._remote.ask("unplug", node=self.node)
+        self.node = ""
+
+    def plug(self) -> None:
+        self.node = self._remote.ask("plug", usb_id=USB_ID, keys=[*KEYS.values()], port=PORT, held=[*self._held])
+
+    def _move(self, code: int, down: bool) -> None:
+        (self._held.add if down else self._held.discard)(code)
+        if self.node:
+            self._remote.ask("key", node=self.node, code=code, down=down)
+
+
+class TestUsbPedal(PedalContract):
+    adapter = "hw.linux.usb_pedal.UsbPedal"
+    ran_on = "event devices emulated by umockdev, under the unmodified libevdev"
+
+    @pytest.fixture
+    def hand(self) -> Iterator[EmulatedHand]:
+        with host() as remote:
+            hand = EmulatedHand(remote)
+            hand.plug()
+            remote.ask("open", spec={"usb_id": USB_ID, "keys": NAMES})
+            yield hand
+            remote.close()
+
+    @pytest.fixture
+    def pins(self, hand: EmulatedHand) -> Remote:
+        return hand._remote
+
+
+class TestUsbPedalOnUinput(PedalContract):
+    """A real kernel's event device; the keys come from a uinput device that this test makes. Needs /dev/uinput."""
+
+    adapter = "hw.linux.usb_pedal.UsbPedal"
+    bench = "pedal.uinput"
+    ran_on = "not yet: a uinput device of a real Linux kernel"
+
+    @pytest.fixture
+    def hand(self) -> Iterator[object]:
+        from tests.evdev.uinput_pedal import UinputPedal
+
+        with contextlib.closing(UinputPedal(USB_ID, NAMES)) as hand:
+            hand.plug()
+            yield hand
+
+    @pytest.fixture
+    def pins(self, hand: object) -> Iterator[UsbPedal]:
+        pedal = UsbPedal(UsbPedalSpec(USB_ID, NAMES))
+        yield pedal
+        pedal.close()
