@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from firmware.paths import default_models_dir
+from firmware.pipeline.detect import models
 from hw.sim.scene_script import Actor
-from hw.sim.scene_sprites import F32, Sprite, colour, make_sprite, missing_part
+from hw.sim.scene_sprites import F32, Sprite, colour, make_sprite
 
 # All outlines below are in the portrait's own pixels (512x512; NASA, public domain).
 CROP = (90, 0, 360, 312)  # left, top, right, bottom
@@ -39,17 +39,10 @@ class Person:
 
 
 def load_portrait() -> F32:
-    """The astronaut portrait of scikit-image's wheel, RGB 0..255 (512, 512, 3). Raises PartMissing."""
-    try:
-        import PIL.Image
-    except ImportError:
-        raise missing_part("Pillow") from None
-    spec = importlib.util.find_spec("skimage")
-    path = Path(spec.origin).parent / "data" / "astronaut.png" if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise missing_part("the public-domain portrait in scikit-image")
-    with PIL.Image.open(path) as image:
-        return np.asarray(image.convert("RGB"), np.float32)
+    """The astronaut portrait that lies beside the models, RGB 0..255 (512, 512, 3). Raises PartMissing."""
+    encoded = np.frombuffer(models.load(default_models_dir(), models.PORTRAIT), np.uint8)
+    rgb: F32 = cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.float32)
+    return rgb
 
 
 def make_person(portrait: F32, actor: Actor, face_px: float) -> Person:

@@ -106,7 +106,7 @@ def missing_part(name: str) -> PartMissing:
     return PartMissing(
         f"the scene generator needs {name}, which is not installed",
         meaning="There is no picture from scene://; other sources are not concerned",
-        todo="pip install scrubcam[dev]",
+        todo="install scrubcam again: it brings Pillow",
     )
 
 

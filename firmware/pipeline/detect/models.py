@@ -1,4 +1,4 @@
-"""The detectors' model files: what each must be (models.lock), and loading one only if it is exactly that."""
+"""The detectors' model files and the planted face: what each must be (models.lock); loading one only if it is that."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ FACES_TOO = "yunet"
 TEXT = "ppocr-det"
 TEXT_TINY = "ppocr-det-tiny"
 READ = "ppocr-rec"
+PORTRAIT = "portrait"
+"""No model: the public-domain portrait that the scene generator shows as a face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +68,21 @@ def parse_lock(text: str) -> dict[str, Model]:
 
 
 def load(models_dir: str | Path, name: str) -> bytes:
-    """The model's bytes. Raises PartMissing when the file is absent or not the locked one."""
+    """The file's bytes. Raises PartMissing when the file is absent or not the locked one."""
     model = locked()[name]
     path = Path(models_dir) / model.file
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PartMissing(
-            f"The detector model {path} cannot be read ({error.strerror or error})",
-            meaning="Without it no frame could be cleared, so nothing was started",
+            f"The file {path} cannot be read ({error.strerror or error})",
+            meaning="Without the detectors' models no frame could be cleared, and without the portrait there is no "
+            "self-test; nothing was started",
             todo=f"run: python -m firmware.pipeline.detect.fetch {models_dir}   (make setup does)",
         ) from error
     if hashlib.sha256(data).hexdigest() != model.sha256:
         raise PartMissing(
-            f"The detector model {path} is not the one this release was tested with (wrong SHA-256)",
+            f"The file {path} is not the one this release was tested with (wrong SHA-256)",
             meaning="A damaged or replaced detector could let faces through, so nothing was started",
             todo=f"delete the file and run: python -m firmware.pipeline.detect.fetch {models_dir}",
         )
