@@ -221,6 +221,24 @@ class Board(Struct, forbid_unknown_fields=True, frozen=True):
     wiring.md). It must be for a board of this kind."""
 
 
+class Power(Struct, forbid_unknown_fields=True, frozen=True):
+    """Heat and supply: what is watched, when it is told, and how long the unit lives on when the mains are gone."""
+
+    sensors: Literal["off", "sysfs"] = "off"
+    """sysfs: temperatures, throttling and supply, as Linux and L4T show them. off: none of them is watched."""
+    interval_s: Annotated[float, Meta(ge=0.5, le=30)] = 2.0
+    """They are read so often."""
+    expected_zones: list[str] = []
+    """Temperature zones that must be there, e.g. ["cpu-thermal", "gpu-thermal"]. One that was seen once is expected
+    until the recorder ends."""
+    warn_margin_c: Annotated[float, Meta(ge=1, le=40)] = 8.0
+    """Told when a zone is so close to the temperature at which the unit slows itself down."""
+    warn_ahead_s: Annotated[float, Meta(ge=0, le=900)] = 120.0
+    """Told, too, when it would be there within this time if it went on rising like that."""
+    refuse_margin_c: Annotated[float, Meta(ge=1, le=20)] = 3.0
+    """Nothing is begun so close to the temperature at which the unit switches itself off."""
+
+
 class Controls(Struct, forbid_unknown_fields=True, frozen=True):
     """How presses are read."""
 
@@ -346,6 +364,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     retention: Retention = Retention()
     access: Access = Access()
     board: Board = Board()
+    power: Power = Power()
     controls: Controls = Controls()
     sounder: Sounder = Sounder()
     policy: Policy = Policy()

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import inspect
 
 MAX_INT = 2**63 - 1
-_UNITS = {"bps": "bit/s", "s": "s", "hz": "Hz", "bytes": "bytes", "hours": "h", "days": "days",
+_UNITS = {"bps": "bit/s", "s": "s", "hz": "Hz", "bytes": "bytes", "hours": "h", "days": "days", "c": "°C",
           "percent": "%", "ohm": "ohm", "ma": "mA",
           "pin": "(pin of the 40-pin header)"}
 _PIXELS = frozenset({"source.width", "source.height"})

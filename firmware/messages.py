@@ -333,6 +333,22 @@ class Event(Struct, tag=True, frozen=True):
     chain: str = ""
 
 
+class PowerFigures(Struct, frozen=True):
+    """What the unit's own sensors say. A zone that sleeps or cannot be read is not among the temperatures.
+
+    `over_current` counts, since power-on, the events in which the supply was too weak. `supply_v` and `supply_w` are of
+    the rail that feeds the whole board, where one is measured; `supply_good` is null where no rail is monitored.
+    """
+
+    temperatures_c: dict[str, float] = {}
+    throttling: list[str] = []
+    over_current: dict[str, int] = {}
+    clocks_hz: dict[str, int] = {}
+    supply_v: float | None = None
+    supply_w: float | None = None
+    supply_good: bool | None = None
+
+
 class Health(Struct, tag=True, frozen=True):
     """Figures every few seconds.
 
@@ -353,6 +369,8 @@ class Health(Struct, tag=True, frozen=True):
     pipeline_restarts: int
     pipeline_rss_bytes: int
     disk_bytes_per_s: int = 0
+    power: PowerFigures | None = None
+    """Null where no sensors are read."""
 
 
 class Subscribe(Struct, tag=True, frozen=True):

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from firmware.config import Board as BoardConfig
+from firmware.config import Power as PowerConfig
 from firmware.errors import PartMissing
 from hw.board_definition import definition_of
-from hw.ports import Lights, Pins
+from hw.linux.sysfs_power import SysfsPower
+from hw.ports import Lights, Pins, Power
 from hw.sim.board import SimBoard
+from hw.sim.power import read_simulated
 
 
 class Board(Protocol):
@@ -36,3 +39,10 @@ def make_board(cfg: BoardConfig, run_dir: str | Path) -> Board:
                           meaning="Nobody could press the pedal, so the recorder does not start",
                           todo='set board.kind = "sim" and board.definition = "sim"')
     return SimBoard(run_dir)
+
+
+def make_power(cfg: PowerConfig, simulated: str = "") -> Power | None:
+    """The configured sensors, None for none. `simulated`: the folder of a simulated board's sysfs; "": the real one."""
+    if cfg.sensors == "off":
+        return None
+    return SysfsPower(simulated, read_simulated) if simulated else SysfsPower()

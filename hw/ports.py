@@ -225,8 +225,9 @@ class Lights(Protocol):
 class Power(Protocol):
     """Temperatures, throttling, clocks and supply. One thread reads; it may hang, as the parts on a stuck bus do."""
 
-    busy_with: str
-    """What `read` waits for at this moment, for whoever waits for it; "" between two reads."""
+    @property
+    def busy_with(self) -> str:
+        """What `read` waits for at this moment, for whoever waits for it; "" between two reads."""
 
     def read(self) -> Readings:
         """Everything, now. Raises nothing: a sensor that cannot be read is in `lost`, by name, as long as it cannot."""

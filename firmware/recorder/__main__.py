@@ -14,7 +14,7 @@ from firmware.errors import ConfigError, DiskFault, ScrubcamError
 from firmware.hardening import harden
 from firmware.log import setup
 from firmware.recorder.process import Parts, RecorderProcess
-from hw.board import make_board
+from hw.board import make_board, make_power
 from hw.disk import OsDisk
 from hw.sim.clock import SystemClock
 from hw.sim.disk import SimDisk, SimDisks
@@ -45,9 +45,10 @@ def run(cfg: Config) -> int:
     lock = _only_one(cfg.paths.state_dir)
     board = make_board(cfg.board, cfg.paths.run_dir)
     control = os.environ.get("SCRUBCAM_SIM_DISK", "") if cfg.board.kind == "sim" else ""
+    power = make_power(cfg.power, os.environ.get("SCRUBCAM_SIM_SYS", "") if cfg.board.kind == "sim" else "")
     disk = _simulated(cfg, control) if control else OsDisk()  # only a simulated unit may have simulated disks
     try:
-        process = RecorderProcess(cfg, Parts(board, disk, SystemClock()))
+        process = RecorderProcess(cfg, Parts(board, disk, SystemClock(), power))
         process.handle_signals()
         process.run()
     finally:

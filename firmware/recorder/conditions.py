@@ -41,6 +41,7 @@ class Snapshot:
     policy: Policy = NO_POLICY
     room: str = ""
     moments: frozenset[str] = frozenset()
+    power_problem: str = ""
 
 
 def hours_left(disks: Sequence[Look], floor_bytes: int, bytes_per_s: float) -> float:
@@ -108,6 +109,10 @@ def _zones(s: Snapshot) -> str | None:
     return f"zones: {s.zones_problem}" if s.zones_problem else None
 
 
+def _power(s: Snapshot) -> str | None:
+    return f"power: {s.power_problem}" if s.power_problem else None
+
+
 CONDITIONS: dict[str, Callable[[Snapshot], str | None]] = {
     "consent": _consent,
     "recipients": _recipients,
@@ -115,6 +120,7 @@ CONDITIONS: dict[str, Callable[[Snapshot], str | None]] = {
     "pipeline": _pipeline,
     "pedal": _pedal,
     "zones": _zones,
+    "power": _power,
 }
 """Every start condition, in the order in which they are named to a person."""
 

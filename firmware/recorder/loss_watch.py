@@ -5,14 +5,19 @@ Measured, not computed: from the newest picture that was taken to the last one t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from firmware.config_rules import LOSS_BOUND_S
+from firmware.messages import Progress, RecorderState
 from firmware.recorder import machine_types as t
+from firmware.recorder.session import Session
 
 CODE = "loss-window"
 CALM_NS = 10 * t.SECOND
 """The alert goes when all was well for so long: it would flicker on a machine at its limit."""
 CATCH_UP_NS = 5 * t.SECOND
 """So long a recording's beginning may take to put its pre-roll on the disk."""
+RECORDED: tuple[RecorderState, ...] = ("RECORDING", "PAUSED")
 _LIMIT_NS = round(LOSS_BOUND_S * t.SECOND)
 
 
@@ -23,6 +28,15 @@ class LossWatch:
         self._recording_id = ""
         self._began_ns = self._bad_ns = 0
         self._told = self._caught_up = False
+
+    def watch(
+        self, now_ns: int, state: RecorderState, session: Session | None, progress: Progress | None,
+    ) -> Iterator[t.Alerted]:
+        """What there is to tell of the recorder as it is now."""
+        told = self.look(now_ns, "", 0, 0) if session is None or progress is None or state not in RECORDED else \
+            self.look(now_ns, session.recording_id, progress.newest_ns, session.durable_end_ns)
+        if told is not None:
+            yield told
 
     def look(self, now_ns: int, recording_id: str, newest_ns: int, durable_ns: int) -> t.Alerted | None:
         """The alert, or the end of it, when there is something to tell.

@@ -31,6 +31,7 @@ from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
 from firmware.recorder.looks import Look
 from firmware.recorder.loss_watch import LossWatch
 from firmware.recorder.pipeline_keeper import PipelineKeeper
+from firmware.recorder.power_desk import PowerDesk
 from firmware.recorder.preroll import PreRoll
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
 from firmware.recorder.tidy import Tidy
@@ -39,7 +40,7 @@ from firmware.recorder.watchdog import SystemdWatchdog
 from firmware.vault.format import new_recording_id
 from firmware.vault.ledger import Ledger
 from hw.board import Board
-from hw.ports import Clock, Disk, LightName, PedalLost
+from hw.ports import Clock, Disk, LightName, PedalLost, Power
 
 POLL_MS = 4
 TELL_S = 10.0
@@ -61,6 +62,7 @@ class Parts:
     board: Board
     disk: Disk
     clock: Clock
+    power: Power | None = None
 
 
 class RecorderProcess:
@@ -100,6 +102,7 @@ class RecorderProcess:
         )
         self._disks = DiskWatch(cfg, self._chores, self._effects)
         self._loss = LossWatch()
+        self._power = PowerDesk(cfg.power, parts.power, self._clock)
         self._clock_notes = ClockNotes(self._clock, self._note)
         self._tidy = Tidy(cfg, self._clock, self._tell, self._chores.close_left_open, self.post)
         self._timing = controls.Timing(
@@ -166,23 +169,18 @@ class RecorderProcess:
             self._ticked_ns = now
             for event in self._disks.look(now, self._state.alerts):
                 self._feed(event)
-            self._look_at_loss(now)
+            for event in self._power.look(now):
+                self._feed(event)
+            for event in self._loss.watch(now, self._state.name, self._effects.session, self._keeper.progress):
+                self._feed(event)
             self._clock_notes.look(self._state.recording_id)
             self._look_at_conditions()
             self._feed(t.Tick())
             self._tidy.tick(now, self._state.name == "READY", self._disks.missing_bytes())
-            self._reporter.health(self._state, self._keeper, self._disks.room, self._preroll.span_ns)
+            self._reporter.health(self._state, self._keeper, self._disks.room, self._preroll.span_ns,
+                                  self._power.figures())
             self._feed_watchdog(now)
         self._show()
-
-    def _look_at_loss(self, now: int) -> None:
-        session, progress = self._effects.session, self._keeper.progress
-        if session is None or progress is None or self._state.name not in ("RECORDING", "PAUSED"):
-            told = self._loss.look(now, "", 0, 0)
-        else:
-            told = self._loss.look(now, session.recording_id, progress.newest_ns, session.durable_end_ns)
-        if told is not None:
-            self._feed(told)
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -274,7 +272,7 @@ class RecorderProcess:
             pipeline_started=self._keeper.running, pipeline_problem=self._keeper.problem,
             picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedal_problem,
             zones_problem=self._access.zones_problem,
-            policy=cfg.policy, room=cfg.device.room, moments=self._state.moments,
+            policy=cfg.policy, room=cfg.device.room, moments=self._state.moments, power_problem=self._power.refusal,
         ))
 
     def _show(self) -> None:
@@ -299,6 +297,7 @@ class RecorderProcess:
     def _end(self) -> None:
         self._watchdog.stopping()
         self._keeper.kill()
+        self._power.close()
         self._effects.close(timeout_s=2.0)
         self._chores.close()
         self._timestamps.close(timeout_s=2.0)

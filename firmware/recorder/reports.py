@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from firmware.config import Config
-from firmware.messages import Health, StateReport
+from firmware.messages import Health, PowerFigures, StateReport
 from firmware.recorder.machine_types import MachineState
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from hw.ports import Clock
@@ -53,7 +53,9 @@ class Reporter:
             hours_left=hours,
         ))
 
-    def health(self, state: MachineState, keeper: PipelineKeeper, room: Room, preroll_ns: int) -> None:
+    def health(
+        self, state: MachineState, keeper: PipelineKeeper, room: Room, preroll_ns: int, power: PowerFigures | None,
+    ) -> None:
         """Publish when the interval has passed. Never rarer than every 5 s: a silent recorder counts as gone."""
         now = self._clock.monotonic_ns()
         if now - self._health_ns < min(self._cfg.mqtt.health_interval_s, LONGEST_SILENCE_S) * 1e9:
@@ -68,5 +70,5 @@ class Reporter:
             frames_blanked=progress.frames_blanked if progress else 0,
             regions_masked=progress.regions_masked if progress else 0,
             preroll_s=round(preroll_ns / 1e9, 2), pipeline_restarts=max(0, keeper.starts - 1),
-            pipeline_rss_bytes=progress.rss_bytes if progress else 0,
+            pipeline_rss_bytes=progress.rss_bytes if progress else 0, power=power,
         ))
