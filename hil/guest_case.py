@@ -23,8 +23,8 @@ RECORD_BYTES = 400_000
 """How much must be durable before the power is cut: several fragments of the small picture."""
 CONSENT = Consent(
     state="given", video=True, audio=False, by="Bench", evidence="none: a test pattern",
-    purpose="To try a virtual unit.", purpose_class="quality", audience="the bench", destination="the bench's folder", retention_days=1,
-    medical_record="no",
+    purpose="To try a virtual unit.", purpose_class="quality", audience="the bench", destination="the bench's folder",
+    retention_days=1, medical_record="no",
 )
 Say = Callable[[str], None]
 

@@ -43,8 +43,8 @@ def build(target: Path, modules_root: Path, release: str) -> None:
         (root / "modules").write_text("\n".join(names), encoding="utf-8")
         files = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
         cpio = [program("cpio", "cpio"), "--quiet", "-o", "-H", "newc"]
-        packed = subprocess.run(cpio, cwd=root, input=files.encode(), capture_output=True, check=True, timeout=60).stdout
-    target.write_bytes(packed)
+        packed = subprocess.run(cpio, cwd=root, input=files.encode(), capture_output=True, check=True, timeout=60)
+    target.write_bytes(packed.stdout)
 
 
 def needed_modules(modules_root: Path, release: str) -> list[Path]:
