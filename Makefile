@@ -1,7 +1,7 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup kernels gpu-test gpu-bench demo reader-check test check bench attacks soak crash power-cut fuzz clean
+.PHONY: help setup kernels gpu-test gpu-bench demo reader-check test check bench attacks soak crash power-cut fuzz deb deb-check clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -52,5 +52,17 @@ power-cut: setup ## cut a disk's power under a live recording, 200 times (not a 
 	@deploy/setup.sh power-cut
 	$(PY) -m tests.powercut --detectors
 
+ARCHS := amd64 arm64
+PYTHON := 3.11
+
+deb: setup       ## build the installable packages into dist/ (PYTHON=3.11: Debian 12; 3.10, 3.12: Ubuntu, JetPack 6, 7)
+	@deploy/setup.sh package
+	for arch in $(ARCHS); do $(PY) -m deploy.package.build --arch $$arch --python $(PYTHON) --out dist || exit 1; done
+
+deb-check: setup ## install the package on a clean Debian 12 made for it and run the self-test there (root; minutes)
+	@deploy/setup.sh package
+	$(PY) -m deploy.package.build --arch $$(dpkg --print-architecture) --python 3.11 --out dist
+	deploy/package/check.sh dist/scrubcam_*+py3.11_$$(dpkg --print-architecture).deb
+
 clean:           ## remove what the targets above left in this folder
-	rm -rf .venv .models cuda/build demo-out bench-out attacks-out power-cut-out fuzz-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .models cuda/build dist demo-out bench-out attacks-out power-cut-out fuzz-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -28,6 +28,16 @@ if [ "${1:-}" = power-cut ]; then
   PACKAGES+=(nbdkit nbdkit-plugin-python libnbd-bin fuse3 e2fsprogs mount)
 fi
 
+# For `make deb` and `make deb-check` only: packing, the other processor's compiler, and a clean Debian to install it on.
+if [ "${1:-}" = package ]; then
+  PACKAGES+=(dpkg-dev debootstrap)
+  if [ "$(dpkg --print-architecture)" = amd64 ]; then
+    PACKAGES+=(g++-aarch64-linux-gnu)
+  else
+    PACKAGES+=(g++-x86-64-linux-gnu)
+  fi
+fi
+
 missing=()
 for package in "${PACKAGES[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

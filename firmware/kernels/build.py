@@ -26,7 +26,8 @@ TIMEOUT_S = 300.0
 # -ffp-contract=off and -fmad=false: every float operation is rounded by itself, so all targets give the same bits.
 _HOST_FLAGS = ("-std=c++17", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC",
                "-shared", "-pthread")
-_FAST = ("-O3", "-march=native")
+NATIVE = "native"
+"""This machine's own processor: all that it can, for it alone."""
 _SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _GPU_FLAGS = ("-std=c++17", "-O3", "-fmad=false", "-Werror", "all-warnings", "-no-compress")
 
@@ -44,16 +45,19 @@ def is_current(path: Path) -> bool:
     return path.is_file() and source_hash().encode() in path.read_bytes()
 
 
-def build_host(target: Path = HOST_LIBRARY, *, sanitize: bool = False) -> None:
-    """The CPU backend, for this machine's own processor. Raises PartMissing without g++ or when it does not compile."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        raise PartMissing("g++ is not installed, and the kernels' host library is compiled with it",
+def build_host(
+    target: Path = HOST_LIBRARY, *, sanitize: bool = False, compiler: str = "g++", processor: str = NATIVE,
+) -> None:
+    """The CPU backend for `processor` (g++'s -march). Raises PartMissing without the compiler or when it fails."""
+    found = shutil.which(compiler)
+    if found is None:
+        raise PartMissing(f"{compiler} is not installed, and the kernels' host library is compiled with it",
                           meaning="Without the library no frame can be scrubbed", todo="install g++ (make setup does)")
     files = [str(SOURCES / name) for name in KERNEL_FILES]
     host = [str(path) for path in sorted(SOURCES.glob("host/*.cpp"))]
-    flags = [*_HOST_FLAGS, *(_SANITIZE if sanitize else _FAST), f'-DSCRUBCAM_SOURCES="{source_hash()}"']
-    _into(target, lambda path: [compiler, *flags, "-x", "c++", *files, *host, "-o", path])
+    way = _SANITIZE if sanitize else ("-O3", f"-march={processor}")
+    flags = [*_HOST_FLAGS, *way, f'-DSCRUBCAM_SOURCES="{source_hash()}"']
+    _into(target, lambda path: [found, *flags, "-x", "c++", *files, *host, "-o", path])
 
 
 def nvcc() -> str | None:

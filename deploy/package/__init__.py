@@ -1,0 +1,1 @@
+"""Builds the installable package (.deb). Runs on a developer's machine; nothing of it is on a device."""
