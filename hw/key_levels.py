@@ -1,7 +1,8 @@
 """From the key events of an input device to contact levels, for a poller that may come late. Pure: no clock, no device.
 
 A change is shown at the first poll after it, but never before the one ahead of it was shown for as long as it lasted.
-So a press that began and ended between two polls is seen, with its true length, and a glitch stays a glitch.
+So a press that began and ended between two polls is seen, with its true length, and a glitch stays a glitch. Only the
+rest between two presses is shortened, so that what came late is caught up with.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 
 LATE_NS = 2_000_000_000
 """A change that waited longer is not played out: a press so old must not start or stop anything any more."""
+REST_NS = 50_000_000
+"""The least rest that is shown between two presses, if there was as much: enough for any debouncer."""
 SLACK_NS = 10_000_000
 """A change shown this much after it was due only waited for its poll: what follows does not shift with it."""
 MAX_WAITING = 256
@@ -32,9 +35,21 @@ class _Role:
     def newest(self) -> bool:
         return self.waiting[-1][0] if self.waiting else self.level
 
-    def due_ns(self) -> int:
-        """When the next change may be shown: once the one before it was shown for as long as it lasted."""
-        return self.shown_ns + min(self.waiting[0][1] - self.made_ns, LATE_NS)
+    def advance(self, now_ns: int) -> None:
+        """Take the next change if it is due: a level is shown for as long as it lasted, a rest at most REST_NS.
+
+        One change a poll, however many are due: else a train of glitches could look like one long press.
+        """
+        if len(self.waiting) > MAX_WAITING or (self.waiting and now_ns - self.waiting[0][1] > LATE_NS):
+            self.level, self.made_ns = self.waiting[-1]
+            self.shown_ns = now_ns
+            self.waiting.clear()
+        if not self.waiting:
+            return
+        due_ns = self.shown_ns + min(self.waiting[0][1] - self.made_ns, LATE_NS if self.level else REST_NS)
+        if now_ns >= due_ns:
+            self.level, self.made_ns = self.waiting.popleft()
+            self.shown_ns = due_ns if now_ns - due_ns <= SLACK_NS else now_ns
 
 
 class KeyLevels:
@@ -79,15 +94,9 @@ class KeyLevels:
         return True
 
     def read(self, now_ns: int) -> dict[str, bool]:
-        """All roles; True is pressed. Takes at most one step of each role: a poller misses nothing."""
+        """All roles; True is pressed. Every change is shown to one poll at least."""
         for line in self._lines.values():
-            if len(line.waiting) > MAX_WAITING or (line.waiting and now_ns - line.waiting[0][1] > LATE_NS):
-                line.level, line.made_ns = line.waiting[-1]
-                line.shown_ns = now_ns
-                line.waiting.clear()
-            elif line.waiting and now_ns >= (due_ns := line.due_ns()):
-                line.level, line.made_ns = line.waiting.popleft()
-                line.shown_ns = due_ns if now_ns - due_ns <= SLACK_NS else now_ns
+            line.advance(now_ns)
         return {role: line.level for role, line in self._lines.items()}
 
     def _closed(self, role: str) -> bool:

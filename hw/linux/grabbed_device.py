@@ -67,7 +67,8 @@ def _holders(path: str) -> str:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if int(process.name) != os.getpid() and any(os.readlink(fd) == path for fd in (process / "fd").iterdir()):
+            others = int(process.name) != os.getpid()
+            if others and any(os.path.samefile(handle, path) for handle in (process / "fd").iterdir()):
                 found.append(f"{(process / 'comm').read_text().strip()}, process {process.name}")
         except OSError:
             continue  # another user's, or it has ended

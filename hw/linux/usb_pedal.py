@@ -100,10 +100,10 @@ class UsbPedal:
             opened = {device.node for device in self._opened}
         for device in gone:
             device.close()
-        nodes = event_nodes()
-        if opened and nodes == self._seen:
-            return  # all is well, and nothing was plugged in or out since
         try:
+            nodes = event_nodes()
+            if opened and nodes == self._seen:
+                return  # all is well, and nothing was plugged in or out since
             self._open([node for node in self._fitting(nodes, opened) if node not in opened])
             self._seen = nodes
         except PedalLost as problem:

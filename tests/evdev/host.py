@@ -5,9 +5,9 @@ Started by remote.py under umockdev-wrapper. One JSON request a line on standard
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import subprocess
 import sys
 import time
 from typing import Any
@@ -27,7 +27,7 @@ class Host:
     def __init__(self) -> None:
         self._bed = Testbed()
         self._pedal: UsbPedal | None = None
-        self._strangers: list[int] = []
+        self._strangers: list[subprocess.Popen[bytes]] = []
 
     # ---- the pedal, from outside -----------------------------------------------------------------
 
@@ -64,18 +64,27 @@ class Host:
         """The keys that the kernel's console saw."""
         return self._node(node).device.console
 
+    def clients(self, node: str) -> int:
+        """How many have it open."""
+        self._node(node).forget_closed()
+        return len(self._node(node).device.clients)
+
     def mode(self, node: str, mode: int) -> None:
         self._bed.path(node).chmod(mode)
 
     def stranger(self, node: str) -> None:
         """Another program opens the device and takes it for itself."""
-        handle = os.open(f"/dev/input/{node}", os.O_RDONLY | os.O_NONBLOCK)
-        fcntl.ioctl(handle, EVIOCGRAB, 1)
-        self._strangers.append(handle)
+        program = (f"import fcntl, os, time; fcntl.ioctl(os.open('/dev/input/{node}', 0), {EVIOCGRAB}, 1);"
+                   " time.sleep(60)")
+        self._strangers.append(subprocess.Popen([sys.executable, "-c", program]))
+        while self._node(node).device.grabbed_by is None:
+            time.sleep(0.01)
 
     def stranger_leaves(self) -> None:
         while self._strangers:
-            os.close(self._strangers.pop())
+            stranger = self._strangers.pop()
+            stranger.kill()
+            stranger.wait()
 
     def become_nobody(self) -> None:
         """Go on as a user who is not root, if this is root."""
@@ -109,9 +118,12 @@ class Host:
 
 def main() -> None:
     host = Host()
-    for line in sys.stdin:
-        verb, arguments = json.loads(line)
-        print(json.dumps(getattr(host, verb)(**arguments)), flush=True)
+    try:
+        for line in sys.stdin:
+            verb, arguments = json.loads(line)
+            print(json.dumps(getattr(host, verb)(**arguments)), flush=True)
+    finally:
+        host.stranger_leaves()
 
 
 if __name__ == "__main__":

@@ -36,9 +36,11 @@ class Node(UMockdev.IoctlBase):  # type: ignore[misc]
         with self.lock:
             self.device.open(client)
 
-    def do_client_vanished(self, client: Any) -> None:
+    def forget_closed(self) -> None:
+        """umockdev tells of a closed file only when it is asked."""
         with self.lock:
-            self.device.close(client)
+            for client in [client for client in self.device.clients if not client.get_connected()]:
+                self.device.close(client)
 
     def do_handle_read(self, client: Any) -> bool:
         data = client.get_arg()
@@ -54,6 +56,7 @@ class Node(UMockdev.IoctlBase):  # type: ignore[misc]
     def do_handle_ioctl(self, client: Any) -> bool:
         if self.hangs:
             return True  # taken, and never answered
+        self.forget_closed()
         request = client.get_request()
         number, size = request & 0xFF, request >> 16 & 0x3FFF
         with self.lock:
@@ -104,21 +107,24 @@ class Testbed:
         phys = f"{port}/input{interface}"
         node = Node(device, phys, uniq)
         parent = f"/devices/usb1/1-{number}/input/input{number}"
+        self._nodes[name] = (node, parent)
+        self._bed.attach_ioctl(f"/dev/input/{name}", node)  # before it can be found, and opened
         self._bed.add_from_string(
             f"P: {parent}\nE: SUBSYSTEM=input\nA: name={device.name}\nA: phys={phys}\nA: uniq={uniq}\n"
             f"A: id/bustype={BUS_USB:04x}\nA: id/vendor={device.vendor:04x}\nA: id/product={device.product:04x}\n\n"
             f"P: {parent}/{name}\nN: input/{name}\nE: SUBSYSTEM=input\nE: DEVNAME=/dev/input/{name}\nL: device=../\n"
         )
-        self._bed.attach_ioctl(f"/dev/input/{name}", node)
-        self._nodes[name] = (node, parent)
         return name
 
     def node(self, name: str) -> Node:
         return self._nodes[name][0]
 
     def path(self, name: str) -> Path:
-        """Where the node really lies, for changing who may open it."""
-        return Path(self._bed.get_root_dir()) / "dev" / "input" / name
+        """Where the node really lies, for changing who may open it. Any user may use the testbed itself."""
+        root = Path(self._bed.get_root_dir())
+        root.chmod(0o755)
+        (root / "ioctl" / "dev" / "input" / name).chmod(0o666)
+        return root / "dev" / "input" / name
 
     def unplug(self, name: str) -> None:
         """The device lets its keys go and dies; its node and its sysfs folder go away."""
