@@ -105,9 +105,10 @@ def walk(
                 lengths = _lengths(handle, offset)
                 payload_bytes, end = lengths[2:] if lengths else (0, size)
                 before = chain if offset == start else os.pread(handle, CHAIN_BYTES, offset - CHAIN_BYTES)
-                into = buffers.take(payload_bytes) if payloads and end <= size else None
+                there = end <= size  # a damaged length may claim much that is not there to be read
+                into = buffers.take(payload_bytes) if payloads and there else None
                 read = functools.partial(_read, handle, offset, size, before, number, into, hashed)
-                queue.put(read, payload_bytes if hashed or payloads else 0)
+                queue.put(read, payload_bytes if there and (hashed or payloads) else 0)
                 offset, number = end, number + 1
             if queue.empty:
                 return
