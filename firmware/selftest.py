@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -19,35 +18,36 @@ from firmware.durable import make_folder
 from firmware.errors import DiskFault, KeyFault, PartMissing, ScrubcamError
 from firmware.paths import default_models_dir
 from firmware.recorder.targets import Look
-
-SCENE = "scene://?width=1280&height=720&rate=30&seed=3&seconds=4&paced=0&sound=0"
-SCENE_FRAMES = 120
+from firmware.selftest_path import Finding, whole_path
 
 
 def run_selftest(cfg: Config, *, configured: bool, console: Console) -> bool:
     """Run every check, print one line for each; True when all held. Writes only into a temporary folder."""
     if not configured:
         cfg = replace(cfg, paths=replace(cfg.paths, models_dir=str(default_models_dir())))
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("encoder", lambda: _encoder(cfg)),
-        ("detectors", lambda: _detectors(cfg)),
-        ("a short recording", lambda: _short_recording(cfg)),
-    ]
-    if configured:
-        checks += [("archive keys", lambda: _recipients(cfg)), ("device certificate", lambda: _certificate(cfg)),
-                   ("disk", lambda: _disk(cfg))]
     all_held = True
+    for finding in findings(cfg, configured=configured):
+        all_held &= finding.held
+        mark = "[bold green]✓[/]" if finding.held else "[bold red]✗[/]"
+        console.print(f"{mark} {finding.name}: {escape(finding.told)}")
+    console.print("[bold green]Fit to record.[/]" if all_held else "[bold red]Not fit to record.[/]")
+    return all_held
+
+
+def findings(cfg: Config, *, configured: bool) -> Iterator[Finding]:
+    """Every check's finding, as it is made: the parts, the site's keys and disks where `configured`, the whole path."""
+    checks: list[tuple[str, Callable[[Config], str]]] = [("encoder", _encoder), ("detectors", _detectors)]
+    if configured:
+        checks += [("archive keys", _recipients), ("device certificate", _certificate), ("disk", _disk)]
     for name, check in checks:
         try:
-            told = check()
+            yield Finding(name, True, check(cfg))
         except ScrubcamError as error:
-            all_held = False
-            console.print(f"[bold red]✗[/] {name}: {escape(str(error))}")
-        else:
-            console.print(f"[bold green]✓[/] {name}: {escape(told)}")
-    verdict = "[bold green]Fit to record.[/]" if all_held else "[bold red]Not fit to record.[/]"
-    console.print(verdict)
-    return all_held
+            yield Finding(name, False, str(error))
+    try:
+        yield from whole_path(cfg)
+    except ScrubcamError as error:
+        yield Finding("whole path", False, str(error))
 
 
 def _encoder(cfg: Config) -> str:
@@ -140,38 +140,3 @@ def _look(folder: str) -> Look:
         raise DiskFault(f"{folder} cannot be written ({error.strerror})", meaning="A start will be refused, or has no "
                         "second disk to go on to", todo="mount it writable, or change [paths]") from error
     return Look(folder, free, device=device)
-
-
-def _short_recording(cfg: Config) -> str:
-    """The staged scene with planted faces and names through the real pipeline and vault, with throwaway keys.
-
-    The device's own key is left alone: made here by root, the recorder's user could not read it.
-    """
-    from firmware.recorder.record_once import STAGED, record
-    from firmware.vault.keys import PrivateKey, new_archive_key
-    from firmware.vault.reader import Recording
-
-    with tempfile.TemporaryDirectory(prefix="scrubcam-selftest-") as folder:
-        private, public = Path(folder, "throwaway.key"), Path(folder, "throwaway.pub")
-        new_archive_key(str(private), str(public))
-        cfg = replace(
-            cfg, paths=replace(cfg.paths, state_dir=folder), recorder=replace(cfg.recorder, floor_bytes=0),
-            source=replace(cfg.source, width=0, height=0, rate_hz=0.0), encode=replace(cfg.encode, rate="variable"),
-        )
-        result = record(
-            cfg, SCENE, Path(folder), [("archive", public)], 0.0, STAGED, lambda *_: None, threading.Event()
-        )
-        with Recording.open(str(result.path)) as recording:
-            report = recording.verify()
-            opened = sum(len(f.verdicts) for f in recording.fragments(PrivateKey.load(str(private))))
-    if not report.complete or opened != SCENE_FRAMES or result.frames != SCENE_FRAMES:
-        raise ScrubcamError(f"{SCENE_FRAMES} frames went in, {opened} came out of a file that is {report.state}",
-                            meaning="Recordings made now may be incomplete", todo="report this fault")  # fmt: skip
-    if result.blanked or result.masked < SCENE_FRAMES * 0.9:
-        raise ScrubcamError(
-            f"of {SCENE_FRAMES} frames with planted faces and names {result.masked} were masked, "
-            f"{result.blanked} filled whole",
-            meaning="The detectors do not see what they must see",
-            todo="run `make setup` again and repeat; do not use this unit before it passes",
-        )
-    return f"{opened} frames, {result.masked} masked, sealed, verified and opened again"

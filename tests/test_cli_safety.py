@@ -14,8 +14,7 @@ from firmware.cli.key_commands import Kem
 from firmware.cli.main import app
 from firmware.config import Config, Encode, Paths, Recorder
 from firmware.errors import ConfigError, DiskFault
-from firmware.paths import default_models_dir
-from firmware.selftest import _disk, _short_recording
+from firmware.selftest import _disk
 from firmware.vault.key_kinds import KINDS
 from firmware.vault.keys import PrivateKey, new_archive_key
 from firmware.vault.writer import RecordingWriter
@@ -73,13 +72,6 @@ def test_a_folder_with_brackets_in_its_name_is_no_fault(tmp_path: Path, monkeypa
     out = tmp_path / "list [/3]"
     assert scrubcam("record", SCENE, "-o", out, "--to", tmp_path / "archive.pub") is None
     assert len(list(out.rglob("*.scrub"))) == 1
-
-
-def test_a_self_test_makes_no_device_key(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    cfg = Config(paths=Paths(state_dir=str(state), models_dir=str(default_models_dir())))
-    assert "120 frames" in _short_recording(cfg)
-    assert not state.exists()
 
 
 def test_the_self_test_tells_the_disks_in_hours_and_judges_them_as_a_start_does(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def make_card(text: str, letters_px: float, style: str, code: str = "") -> CardA
     size = letters_px * FINER
     ink, words = _written(text, size)
     height, width = ink.shape
-    bars = _bars(code, text, size) if code else np.zeros((0, 0), np.float32)
+    bars = bars_of(code, text, size) if code else np.zeros((0, 0), np.float32)
     margin = round(size * 0.8)
     above = bars.shape[0] + margin if code else 0
     full = (height + above + 2 * margin, max(width, bars.shape[1]) + 2 * margin)
@@ -90,7 +90,7 @@ def _written(text: str, size: float) -> tuple[F32, list[tuple[int, int, int, int
     return ink, words
 
 
-def _bars(code: str, text: str, size: float) -> F32:
+def bars_of(code: str, text: str, size: float) -> F32:
     """A code's black modules as 1, without the quiet zone. Raises PartMissing."""
     try:
         zxing: Any = importlib.import_module("zxingcpp")

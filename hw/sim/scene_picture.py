@@ -11,6 +11,7 @@ import numpy as np
 
 from hw.ports import U8
 from hw.sim.scene_backdrop import FIELD_PHASES, GRAIN_TILES, QUIET_BOX, Backdrop, even, make_backdrop
+from hw.sim.scene_code import make_code
 from hw.sim.scene_people import Person, load_portrait, make_person
 from hw.sim.scene_script import Actor, clapper_open, write_script
 from hw.sim.scene_sprites import Words, blend, make_words
@@ -20,8 +21,10 @@ from hw.sim.scene_uri import SceneSettings
 __all__ = ["ScenePicture", "TruthBox"]
 
 LETTER_PX = {"overlay": 30, "clock": 34, "band": 32}
+MODULE_PX = 5
 BREATH_S = 3.2
 _OVERLAY_AT, _CLOCK_AT, _BAND_AT = (0.02, 0.03), (0.87, 0.03), (0.56, 0.86)
+_LABEL_AT = (0.62, 0.68)
 _CLAPPER_AT, _CLAPPER_SIDE = (0.012, 0.90), 0.038
 
 
@@ -32,7 +35,7 @@ class _Placed:
     what: Words | Person
     left: int
     top: int
-    kind: Literal["face", "text"]
+    kind: Literal["face", "text", "code"]
     label: str
 
 
@@ -59,6 +62,7 @@ class ScenePicture:
         self._band = make_words(
             f"{script.patient} {script.number}", px["band"], (24, 26, 40), plate=(226, 228, 224), margin=0.8
         )
+        self._label = make_code(script.number, MODULE_PX * self._scale) if settings.codes else None
         self._clock_words: dict[str, Words] = {}
 
     @property
@@ -130,6 +134,9 @@ class ScenePicture:
         sway = 12 * self._scale * math.sin(2 * math.pi * t / 6.5 + self._script.sway_phase)
         x0, y0 = even(_BAND_AT[0] * self._w + sway), even(_BAND_AT[1] * self._h + sway / 3)
         placed.append(_Placed(self._band, x0, y0, "text", "name band"))
+        if self._label is not None:
+            placed.append(_Placed(self._label, even(_LABEL_AT[0] * self._w + sway), even(_LABEL_AT[1] * self._h),
+                                  "code", "label code"))
         left, top = even(_OVERLAY_AT[0] * self._w), even(_OVERLAY_AT[1] * self._h)
         for label, words in self._overlay:
             placed.append(_Placed(words, left, top, "text", label))

@@ -20,6 +20,7 @@ class SceneSettings:
     before a late reader loses the oldest ones. `fault_s` is how long a lost, black or frozen picture lasts, 0 for good.
     `show` is "operation" or one of the moving scenes (moving_script.SHOWS); these know two more: `light`
     (moving_script.LIGHTS) and `shutter`, the share of a frame's time that it is exposed for, which smears what moves.
+    `codes`: the operation also shows a label with a QR code, as the self-test wants it.
     """
 
     width: int = 1920
@@ -36,6 +37,7 @@ class SceneSettings:
     lost_at: float = -1.0
     change_at: float = -1.0
     fault_s: float = 0.0
+    codes: bool = False
     show: Show = "operation"
     light: Light = "normal"
     shutter: float = 0.5
@@ -54,7 +56,7 @@ _SECONDS = {
     "change_at": (0.0, 86_400.0), "fault_s": (0.0, 86_400.0),
 }
 _WORDS: dict[str, tuple[str, ...]] = {"show": SHOWS, "light": LIGHTS}
-_SWITCHES = ("paced", "sound")
+_SWITCHES = ("paced", "sound", "codes")
 _RATE_LOW, _RATE_HIGH = 1, 120
 
 
