@@ -89,8 +89,9 @@ COMMANDS: dict[str, tuple[Action, ...]] = {
     "roles remove": ("set-login",),
     "zones approve": ("approve-zones",),
     **dict.fromkeys((
-        "run", "selftest", "demo", "board", "record", "recover", "scrub", "info", "export", "verify", "privacy-eval",
-        "reader", "recordings", "keys new", "keys device-ca", "keys certify", "audit verify", "certificate",
+        "run", "selftest", "demo", "board", "pedal listen", "record", "recover", "scrub", "info", "export", "verify",
+        "privacy-eval", "reader", "recordings", "keys new", "keys device-ca", "keys certify", "audit verify",
+        "certificate",
     ), NOTHING),
 }
 """What each `scrubcam` command asks of a recorder. NOTHING: it works on files, with the rights of whoever runs it."""

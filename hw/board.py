@@ -7,10 +7,12 @@ from typing import Protocol
 
 from firmware.config import Board as BoardConfig
 from firmware.config import Power as PowerConfig
-from firmware.errors import PartMissing
-from hw.board_definition import definition_of
+from hw.board_definition import BoardDefinition, definition_of
+from hw.linux.key_pedal import key_pedal
+from hw.linux.pc_board import PcBoard
 from hw.linux.sysfs_power import SysfsPower
 from hw.ports import Lights, Pins, Power
+from hw.several_pins import SeveralPins
 from hw.sim.board import SimBoard
 from hw.sim.power import read_simulated
 
@@ -30,15 +32,29 @@ class Board(Protocol):
 def make_board(cfg: BoardConfig, run_dir: str | Path) -> Board:
     """The configured board. Raises PartMissing (vendor's library absent) or ConfigError (definition, `run_dir`)."""
     definition = definition_of(cfg)
-    if cfg.kind == "jetson":
+    board = _board(cfg.kind, definition, run_dir)
+    return WithKeys(board, key_pedal(definition.pedal)) if definition.pedal.type in ("usb", "wireless") else board
+
+
+def _board(kind: str, definition: BoardDefinition, run_dir: str | Path) -> Board:
+    if kind == "jetson":
         from hw.jetson.board import JetsonBoard  # only a Jetson has the vendor's library
 
         return JetsonBoard(definition)
-    if cfg.kind == "pc":
-        raise PartMissing('board.kind = "pc": this version has no adapter for a USB pedal',
-                          meaning="Nobody could press the pedal, so the recorder does not start",
-                          todo='set board.kind = "sim" and board.definition = "sim"')
-    return SimBoard(run_dir)
+    return PcBoard() if kind == "pc" else SimBoard(run_dir)
+
+
+class WithKeys:
+    """A board whose pedal sends keys over USB; its contacts, if it has others, and its lights are as they were."""
+
+    def __init__(self, board: Board, pedal: Pins) -> None:
+        self._board = board
+        self.pins: Pins = SeveralPins((board.pins, pedal))
+        self.lights = board.lights
+
+    def close(self) -> None:
+        self.pins.close()
+        self._board.close()
 
 
 def make_power(cfg: PowerConfig, simulated: str = "") -> Power | None:

@@ -62,6 +62,19 @@ class Pedal(Struct, forbid_unknown_fields=True, frozen=True):
     """The key that it sends for the pedal, by its evdev name, e.g. "KEY_B"."""
     privacy_key: Annotated[str, Meta(pattern=r"^(KEY_[A-Z0-9_]{1,32}|BTN_[A-Z0-9_]{1,32})?$")] = ""
     """The key of its second switch, which is then the privacy button."""
+    usb_serial: Annotated[str, Meta(pattern=r"^[ -~]{0,64}$")] = ""
+    """Its serial number, to tell it from an equal pedal; most pedals have none."""
+    usb_port: Annotated[str, Meta(pattern=r"^[!-~]{0,100}$")] = ""
+    """The USB socket that it hangs on, as `scrubcam pedal listen` shows it, to tell it from an equal pedal."""
+    link_sign: Literal["none", "device", "key-held", "key-lost", "heartbeat"] = "none"
+    """wireless: how the receiver tells that the pedal is out of reach. device: its device goes away (Bluetooth);
+    key-held: link_key is held while the pedal is in reach; key-lost: while it is not; heartbeat: link_key is typed
+    again and again while it is."""
+    link_key: Annotated[str, Meta(pattern=r"^(KEY_[A-Z0-9_]{1,32}|BTN_[A-Z0-9_]{1,32})?$")] = ""
+    link_silence_s: Annotated[float, Meta(ge=0.5, le=60)] = 3.0
+    """heartbeat: the longest silence of a pedal in reach."""
+    battery_key: Annotated[str, Meta(pattern=r"^(KEY_[A-Z0-9_]{1,32}|BTN_[A-Z0-9_]{1,32})?$")] = ""
+    """wireless: the key that the receiver holds while the pedal's battery is low."""
 
 
 class Lamp(Struct, forbid_unknown_fields=True, frozen=True):

@@ -70,15 +70,27 @@ def _contacts(definition: BoardDefinition) -> Iterator[Broken]:
 
 
 def _usb(pedal: Pedal) -> Iterator[Broken]:
-    by_usb = pedal.type in ("usb", "wireless")
+    by_usb, wireless = pedal.type in ("usb", "wireless"), pedal.type == "wireless"
     for key in ("usb_id", "pedal_key"):
         if by_usb and not getattr(pedal, key):
             yield Broken(("pedal.type", f"pedal.{key}"), f"a {pedal.type} pedal needs its {key}")
-    for key in ("usb_id", "pedal_key", "privacy_key"):
+    for key in ("usb_id", "pedal_key", "privacy_key", "usb_serial", "usb_port"):
         if not by_usb and getattr(pedal, key):
             yield Broken(("pedal.type", f"pedal.{key}"), "only a usb or wireless pedal has this")
-    if by_usb and pedal.privacy_key and pedal.privacy_key == pedal.pedal_key:
-        yield Broken(("pedal.privacy_key", "pedal.pedal_key"), "one key cannot do two jobs")
+    for key in ("link_key", "battery_key"):
+        if not wireless and getattr(pedal, key):
+            yield Broken(("pedal.type", f"pedal.{key}"), "only a wireless pedal has this")
+    if wireless != (pedal.link_sign != "none"):
+        yield Broken(("pedal.type", "pedal.link_sign"), "say how a wireless pedal's lost link shows; if its receiver"
+                     ' tells nothing, it is a pedal of type "usb" here, and out of reach it looks like one at rest')
+    if wireless and (pedal.link_sign in ("key-held", "key-lost", "heartbeat")) != bool(pedal.link_key):
+        yield Broken(("pedal.link_sign", "pedal.link_key"), "a key and what it means go together")
+    used: dict[str, str] = {}
+    for name in ("pedal_key", "privacy_key", "link_key", "battery_key"):
+        key = getattr(pedal, name)
+        if key and key in used:
+            yield Broken((f"pedal.{name}", f"pedal.{used[key]}"), "one key cannot do two jobs")
+        used.setdefault(key, name)
 
 
 def _lights(definition: BoardDefinition) -> Iterator[Broken]:

@@ -194,13 +194,16 @@ class PedalLost(Exception):
     """A pedal is unplugged, or its wiring or link is faulty. The recording goes on, and so does reading the others.
 
     `fault`: "unplugged" (or cannot be read), "cut" (both of its contacts open), "crushed" (both closed), "link" (a
-    wireless pedal is out of reach). `line` is its role; `others` holds the lines that can still be trusted.
+    wireless pedal is out of reach). `faults` has it for each line in doubt, by role; `others` holds what the lines read
+    that can still be trusted.
     """
 
-    def __init__(self, what: str, *, fault: PedalFault = "unplugged", line: str = "pedal",
+    def __init__(self, what: str, *, fault: PedalFault = "unplugged", faults: Mapping[str, PedalFault] | None = None,
                  others: Mapping[str, bool] | None = None) -> None:
         super().__init__(what)
-        self.fault, self.line, self.others = fault, line, dict(others or {})
+        self.faults = dict(faults or {"pedal": fault})
+        self.fault: PedalFault = next(iter(self.faults.values()))
+        self.others = dict(others or {})
 
 
 class Lights(Protocol):

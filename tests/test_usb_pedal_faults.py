@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from firmware.errors import PartMissing
+from firmware.errors import ConfigError, PartMissing
 from hw.linux.usb_pedal import UsbPedal, UsbPedalSpec
 from hw.ports import PedalLost
 from tests.evdev.remote import Remote, host
@@ -192,7 +192,7 @@ def test_without_any_input_device_the_pedal_is_unplugged() -> None:
 
 
 def test_a_key_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="KEY_NONSENSE"):
+    with pytest.raises(ConfigError, match="KEY_NONSENSE"):
         UsbPedal(UsbPedalSpec(USB_ID, {"pedal": "KEY_NONSENSE"}))
 
 

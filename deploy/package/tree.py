@@ -45,7 +45,7 @@ def lay_out(stage: Path, target: Target) -> None:
     _link(stage / "usr/bin/scrubcam", "../lib/scrubcam/bin/scrubcam")
     _copy(sorted((ROOT / "deploy").glob("scrubcam*.service")), stage / UNITS)
     _copy([ROOT / "deploy/scrubcam.target"], stage / UNITS)
-    _copy([ROOT / "deploy/60-scrubcam.rules"], stage / "usr/lib/udev/rules.d")
+    _copy(sorted((ROOT / "deploy").glob("*.rules")), stage / "usr/lib/udev/rules.d")
     _copy(sorted((ROOT / "deploy").glob("scrubcam-*.toml")), stage / "usr/share/scrubcam/examples")
     _copy([ROOT / "deploy/scrubcam-recorder-network.conf", ROOT / "deploy/devices.toml"],
           stage / "usr/share/scrubcam/examples")

@@ -18,6 +18,7 @@ from firmware.cli import (
     file_commands,
     keeping_commands,
     key_commands,
+    pedal_commands,
     reader_commands,
     record_commands,
     role_commands,
@@ -63,6 +64,7 @@ eval_commands.register(app)
 reader_commands.register(app)
 keeping_commands.register(app)
 key_commands.register(app)
+pedal_commands.register(app)
 audit_commands.register(app)
 role_commands.register(app)
 

@@ -54,6 +54,13 @@ def choose(nodes: list[EventNode], usb_id: str, serial: str = "", port: str = ""
     return fitting
 
 
+def plugged_in_since(before: list[EventNode]) -> list[EventNode]:
+    """The nodes of the first device that was plugged in since `before` was read; none yet: an empty list."""
+    fresh = [node for node in event_nodes() if node not in before]
+    return [node for node in fresh if (node.usb_id, node.port, node.serial) ==
+            (fresh[0].usb_id, fresh[0].port, fresh[0].serial)]
+
+
 def unplugged(usb_id: str, serial: str = "", port: str = "") -> str:
     """What a person is told when that pedal is not there."""
     where = (f" with the serial number {serial}" if serial else "") + (f" at the USB port {port}" if port else "")

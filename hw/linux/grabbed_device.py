@@ -43,23 +43,34 @@ class GrabbedDevice:
 
     def drain(self, levels: KeyLevels) -> bool:
         """Everything that has arrived; never waits. False: it is being unplugged or reset. Raises OSError when gone."""
+        whole = True
+        for event in self._events():
+            if event.matches(self._lib.EV_KEY):
+                levels.key(self.node.path, event.code.value, event.value)
+            elif event.matches(self._lib.EV_SYN.SYN_REPORT):
+                whole = levels.report(self.node.path, event.value, _at_ns(event)) and whole
+        return whole
+
+    def changes(self) -> list[tuple[str, bool, int]]:
+        """The key changes that have arrived: (key's name, pressed, ns); never waits. Raises OSError when gone."""
+        return [(event.code.name, event.value == 1, _at_ns(event)) for event in self._events()
+                if event.matches(self._lib.EV_KEY) and event.value != 2]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _events(self) -> list[Any]:
         events: list[Any] = []
         try:
             for event in self._device.events():
                 events.append(event)
         except self._lib.EventsDroppedException:  # too many to keep: libevdev asks for the state of all keys instead
             events += self._device.sync()
-        whole = True
-        for event in events:
-            if event.matches(self._lib.EV_KEY):
-                levels.key(self.node.path, event.code.value, event.value)
-            elif event.matches(self._lib.EV_SYN.SYN_REPORT):
-                at_ns = event.sec * 1_000_000_000 + event.usec * 1000
-                whole = levels.report(self.node.path, event.value, at_ns) and whole
-        return whole
+        return events
 
-    def close(self) -> None:
-        self._file.close()
+
+def _at_ns(event: Any) -> int:
+    return int(event.sec * 1_000_000_000 + event.usec * 1000)
 
 
 def _holders(path: str) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from firmware.errors import ConfigError
 from hw.key_levels import KeyLevels
 from hw.linux.evdev_library import load_libevdev
 from hw.linux.event_nodes import EventNode, choose, event_nodes, unplugged
@@ -36,7 +37,7 @@ class UsbPedalSpec:
 
 
 class UsbPedal:
-    """Pins over the event devices of one USB pedal. Raises PartMissing (no libevdev) and ValueError (no such key)."""
+    """Pins over the event devices of one USB pedal. Raises PartMissing (no libevdev), ConfigError (no such key)."""
 
     def __init__(self, spec: UsbPedalSpec, *, look_s: float = LOOK_S,
                  now_ns: Callable[[], int] = time.monotonic_ns) -> None:
@@ -46,7 +47,8 @@ class UsbPedal:
         for role, name in spec.keys.items():
             code = self._lib.evbit("EV_KEY", name)
             if code is None:
-                raise ValueError(f"there is no key {name!r}; `scrubcam pedal listen` shows the names")
+                raise ConfigError(f"there is no key {name!r}", meaning="Nobody could press it, so nothing was started",
+                                  todo="correct the board definition; `scrubcam pedal listen` shows what a pedal sends")
             self._roles[code.value] = role
         self._lock = threading.Lock()
         self._opened: tuple[GrabbedDevice, ...] = ()

@@ -86,6 +86,18 @@ class Host:
             stranger.kill()
             stranger.wait()
 
+    def listen(self, options: list[str]) -> None:
+        """`scrubcam pedal listen` begins, in a process of its own."""
+        command = [sys.executable, "-m", "firmware.cli.main", "pedal", "listen", *options]
+        self._listener = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def listened(self) -> list[str]:
+        """Its next line, or all that is left of them once it has ended."""
+        assert self._listener.stdout is not None
+        if self._listener.poll() is None:
+            return [self._listener.stdout.readline()]
+        return self._listener.stdout.readlines()
+
     def become_nobody(self) -> None:
         """Go on as a user who is not root, if this is root."""
         if os.getuid() == 0:
