@@ -239,12 +239,54 @@ class Power(Struct, forbid_unknown_fields=True, frozen=True):
     """Nothing is begun so close to the temperature at which the unit switches itself off."""
 
 
-class Controls(Struct, forbid_unknown_fields=True, frozen=True):
-    """How presses are read."""
+Action = Literal["none", "start", "bookmark", "start-or-bookmark", "start-or-stop", "stop", "pause-or-resume"]
+OwnAction = Literal["", "none", "start", "bookmark", "start-or-bookmark", "start-or-stop", "stop", "pause-or-resume"]
+SurgeonId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 
-    debounce_s: Annotated[float, Meta(ge=0.005, le=0.1)] = 0.02
+
+class SurgeonControls(Struct, forbid_unknown_fields=True, frozen=True):
+    """How one surgeon's presses are read and what they do. 0, an empty text or nothing at all: as in `[controls]`.
+
+    `id` is what a command chooses the surgeon by; it stands in the audit log and goes over MQTT.
+    """
+
+    id: SurgeonId
+    debounce_s: Annotated[float, Meta(ge=0, le=0.1)] = 0.0
+    hold_stop_s: Annotated[float, Meta(ge=0, le=3.0)] = 0.0
+    double_s: Annotated[float, Meta(ge=0, le=1.0)] = 0.0
+    pedal_press: OwnAction = ""
+    pedal_double: OwnAction = ""
+    pedal_hold: OwnAction = ""
+    privacy_press: OwnAction = ""
+    privacy_double: OwnAction = ""
+    privacy_hold: OwnAction = ""
+
+
+class Controls(Struct, forbid_unknown_fields=True, frozen=True):
+    """How presses are read and what they do, for everybody who has no `[[controls.surgeons]]` table. See controls.md.
+
+    A press counts when the contact opens again, because only then it is no hold; on a line on which neither hold nor
+    double press means anything it counts as soon as the contact is closed.
+    """
+
+    debounce_s: Annotated[float, Meta(ge=0.016, le=0.1)] = 0.02
+    """So long a contact must be steady. Shorter ones are noise: electrosurgery's last up to 15 ms."""
     hold_stop_s: Annotated[float, Meta(ge=0.4, le=3.0)] = 0.8
+    """A contact closed for so long is a hold."""
+    double_s: Annotated[float, Meta(ge=0.2, le=1.0)] = 0.4
+    """Two presses within it are a double press; where that means something, a single press waits so long for another.
+    """
     stuck_s: Annotated[float, Meta(ge=2, le=60)] = 10.0
+    """A contact closed for so long is stuck: a warning, and no gesture."""
+    pedal_press: Action = "start-or-bookmark"
+    pedal_double: Action = "none"
+    pedal_hold: Action = "stop"
+    privacy_press: Action = "pause-or-resume"
+    privacy_double: Action = "none"
+    privacy_hold: Action = "none"
+    privacy_by: Literal["hand", "foot"] = "hand"
+    """foot: the privacy line is a second pedal, so a stop on it counts as a stop by foot."""
+    surgeons: list[SurgeonControls] = []
 
 
 TimeOfDay = Annotated[str, Meta(pattern=r"^$|^([01][0-9]|2[0-3]):[0-5][0-9]$")]

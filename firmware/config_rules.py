@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from firmware.config import Access, Audit, Config, Mqtt, Sounder, Timestamps, Zones
 from firmware.config_words import Broken
+from firmware.controls_rules import broken_controls
 
 LOSS_BOUND_S = 1.0
 """A power cut may cost at most this much picture."""
@@ -24,9 +25,10 @@ _SOCKET_NAME_ROOM = 90  # a Unix socket's whole path may have 107 bytes; the lon
 
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
-    return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config), *_sounder(config.sounder),
-            *_mqtt(config.mqtt), *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones),
-            *_policy(config), *_access(config.access)]
+    return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config),
+            *broken_controls(config.controls), *_sounder(config.sounder), *_mqtt(config.mqtt),
+            *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones), *_policy(config),
+            *_access(config.access)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -101,11 +103,6 @@ def _keeping(config: Config) -> Iterator[Broken]:
             ("recorder.light_stale_s", "encode.fragment_s"),
             "the record light would flicker between two fragments: light_stale_s must be at least"
             f" fragment_s + {ENCODE_AND_SYNC_S:g} s",
-        )
-    if config.controls.hold_stop_s >= config.controls.stuck_s:
-        yield Broken(
-            ("controls.hold_stop_s", "controls.stuck_s"),
-            "a hold would count as a stuck pedal: hold_stop_s must be below stuck_s",
         )
     for name in ("recordings_dir", "state_dir", "run_dir", "models_dir"):
         if not getattr(paths, name):

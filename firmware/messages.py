@@ -175,7 +175,7 @@ RecorderState = Literal[
     "UPDATING", "FAULT", "SHUTDOWN",
 ]
 Verb = Literal[
-    "start", "stop", "bookmark", "pause", "resume", "consent", "enter", "leave", "erase", "status",
+    "start", "stop", "bookmark", "pause", "resume", "consent", "enter", "leave", "surgeon", "erase", "status",
 ]
 
 
@@ -228,6 +228,8 @@ class Command(Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     consent: Consent | None = None
     moment: Annotated[str, Meta(max_length=40)] = ""
     """With enter and leave: one of policy.moments."""
+    surgeon: Annotated[str, Meta(max_length=32)] = ""
+    """With surgeon: an id of controls.surgeons; "": the site's own mapping."""
     recording: Annotated[str, Meta(max_length=64)] = ""
     """With erase: the recording's id."""
 
@@ -315,6 +317,8 @@ class StateReport(Struct, tag=True, frozen=True):
     """The open case's opaque id."""
     moments: list[str] = []
     """The moments of policy.moments that were entered and not left yet: nothing is recorded in them."""
+    surgeon: str = ""
+    """Whose mapping the pedals have; "": the site's own."""
 
 
 class Event(Struct, tag=True, frozen=True):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+LEAST_POLLS = 4
+"""So many polls in a row must see a level, however much time they span: when polls come late, two of them may each have
+met a different burst of noise."""
+
 
 @dataclass(frozen=True, slots=True)
 class DebouncedLine:
-    """One line. `closed` is the settled level, `raw` the last one seen, `raw_since_ns` since when it is unbroken.
+    """One line. `closed` is the settled level; `raw` the last one seen: since `raw_since_ns`, in `polls` polls.
 
     `known` is false until the line has settled once: before that no edge is reported.
     """
@@ -15,27 +19,24 @@ class DebouncedLine:
     closed: bool = False
     raw: bool = False
     raw_since_ns: int = 0
-    last_seen_ns: int = 0
+    polls: int = 0
     known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The contact settled on `closed`; `at_ns` is when it first reached that level."""
+    """The contact settled on `closed`; `at_ns` is when it first reached that level, to stay."""
 
     closed: bool
     at_ns: int
 
 
 def step(line: DebouncedLine, closed: bool, now_ns: int, settle_ns: int) -> tuple[DebouncedLine, Edge | None]:
-    """Take one poll. A level counts once two or more polls saw it unbroken for `settle_ns`.
-
-    A level seen by a single poll never counts, however late the next poll comes: it may have been a bounce.
-    """
-    if line.last_seen_ns == 0 or closed != line.raw:
-        return replace(line, raw=closed, raw_since_ns=now_ns, last_seen_ns=now_ns), None
-    seen = replace(line, last_seen_ns=now_ns)
-    if now_ns - line.raw_since_ns < settle_ns:
+    """Take one poll. A level counts once LEAST_POLLS polls or more saw it unbroken for `settle_ns`."""
+    if line.polls == 0 or closed != line.raw:
+        return replace(line, raw=closed, raw_since_ns=now_ns, polls=1), None
+    seen = replace(line, polls=line.polls + 1)
+    if seen.polls < LEAST_POLLS or now_ns - line.raw_since_ns < settle_ns:
         return seen, None
     if not line.known:
         return replace(seen, known=True, closed=closed), None

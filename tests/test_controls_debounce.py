@@ -27,7 +27,7 @@ def play(spans: list[tuple[bool, int]], poll_ms: int = 4, timing: Timing = TIMIN
     state, made, start = ControlsState(), [], 5_000
     for at in range(0, ends[-1], poll_ms):
         closed = next(level for (level, _), end in zip(spans, ends, strict=True) if at < end)
-        state, gestures = controls.poll(state, {"pedal": closed}, (start + at) * MS, timing)
+        state, gestures = controls.poll(state, {"pedal": closed}, (start + at) * MS, {"pedal": timing})
         made += gestures
     return made
 
@@ -102,12 +102,12 @@ def test_double_presses_when_asked_for() -> None:
 def test_plugging_in_again_makes_no_gesture() -> None:
     state, now = ControlsState(), 5_000 * MS
     for closed in [False] * 20 + [True] * 20:
-        state, gestures = controls.poll(state, {"pedal": closed}, now, TIMING)
+        state, gestures = controls.poll(state, {"pedal": closed}, now, {"pedal": TIMING})
         assert gestures == []
         now += 4 * MS
     state = controls.lost(state)
     for closed in [True] * 5 + [False] * 20:
-        state, gestures = controls.poll(state, {"pedal": closed}, now, TIMING)
+        state, gestures = controls.poll(state, {"pedal": closed}, now, {"pedal": TIMING})
         assert gestures == []
         now += 4 * MS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from hypothesis import settings
@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from firmware import case
-from firmware.config import Policy
+from firmware.config import Action, Policy
 from firmware.messages import Command, Consent
 from firmware.recorder import lights, machine
 from firmware.recorder import machine_types as t
+from firmware.recorder.machine_turn import recording_evident
 from tests.recorder_helpers import CONSENT
 
 S = t.SECOND
@@ -77,7 +78,7 @@ class Walk(RuleBasedStateMachine):
             assert case.allows(self.state.consent, "video"), "a new file without consent"
             assert effect.earlier_id in self.open_files
             assert effect.recording_id == self.state.recording_id
-            assert not machine.recording_evident(self.state, self.now), "lit by the bytes of another disk"
+            assert not recording_evident(self.state, self.now), "lit by the bytes of another disk"
             if not effect.sealable:
                 self.open_files.discard(effect.earlier_id)
             self.open_files.add(effect.recording_id)
@@ -133,7 +134,7 @@ class Walk(RuleBasedStateMachine):
         self.picture()
         self.conditions(())
         if self.state.name == "READY":
-            self.pressed("primary")
+            self.pressed("start-or-bookmark")
         self.durable(1000)
 
     @rule(seconds=st.sampled_from([0.0, 0.01, 0.3, 1.0, 3.0, 11.0, 40.0, 130.0]))
@@ -159,9 +160,11 @@ class Walk(RuleBasedStateMachine):
             self.send(event)
         self.picture()
 
-    @rule(gesture=st.sampled_from(["primary", "primary", "stop", "pause"]))
-    def pressed(self, gesture: t.Gesture) -> None:
-        self.send(t.Pressed(gesture, self.new_id()))
+    @rule(action=st.sampled_from([*get_args(Action), "start-or-bookmark"]))
+    def pressed(self, action: Action) -> None:
+        effects = self.send(t.Pressed(action, self.new_id(), contact_ns=self.now))
+        assert len([e for e in effects if isinstance(e, t.PressAnswer)]) == 1
+        assert [e for e in effects if isinstance(e, t.PlayTone)], "a press without a tone"
 
     @rule(verb=st.sampled_from(["start", "stop", "bookmark", "pause", "resume", "status"]))
     def asked(self, verb: str) -> None:
@@ -372,7 +375,7 @@ class Bench:
         assert self.ask("consent", consent).ok
         if not self.state.pipeline_up:
             self.send(t.PipelineUp())
-        self.send(t.Pressed("primary", "rec1"))
+        self.send(t.Pressed("start-or-bookmark", "rec1"))
         assert self.state.name == "STARTING"
         self.send(t.Durable("rec1", 100))
         assert self.state.name == "RECORDING"
@@ -381,12 +384,12 @@ class Bench:
 
 def test_press_bookmark_pause_stop() -> None:
     bench = Bench().recording()
-    bench.send(t.Pressed("primary", "x"))
+    bench.send(t.Pressed("start-or-bookmark", "x"))
     assert len(bench.of(t.WriteBookmark)) == 1
-    bench.send(t.Pressed("pause", "x"))
+    bench.send(t.Pressed("pause-or-resume", "x"))
     assert bench.state.name == "PAUSED"
     assert bench.of(t.PausePipeline) == [t.PausePipeline(True)]
-    bench.send(t.Pressed("pause", "x"))
+    bench.send(t.Pressed("pause-or-resume", "x"))
     assert bench.state.name == "RECORDING"
     bench.send(t.Pressed("stop", "x"))
     assert bench.state.name == "STOPPING"
@@ -436,7 +439,7 @@ def test_a_dead_pipeline_comes_back_with_a_gap() -> None:
 def test_a_start_is_told_even_when_the_pipeline_dies_before_the_first_bytes_are_known() -> None:
     bench = Bench().ready()
     assert bench.ask("consent", GIVEN).ok
-    bench.send(t.Pressed("primary", "rec1"), t.PipelineDown("pipeline-died"))
+    bench.send(t.Pressed("start-or-bookmark", "rec1"), t.PipelineDown("pipeline-died"))
     assert bench.state.name == "INTERRUPTED"
     told = bench.send(t.Durable("rec1", 100), t.Durable("rec1", 200), t.PipelineUp())
     assert [effect.kind for effect in told if isinstance(effect, t.Journal)] == ["started", "continued"]
@@ -445,7 +448,7 @@ def test_a_start_is_told_even_when_the_pipeline_dies_before_the_first_bytes_are_
 
 def test_a_dead_pipeline_comes_back_filling_when_paused() -> None:
     bench = Bench().recording()
-    bench.send(t.Pressed("pause", "x"), t.PipelineDown("pipeline-died"))
+    bench.send(t.Pressed("pause-or-resume", "x"), t.PipelineDown("pipeline-died"))
     assert bench.of(t.StartPipeline) == [t.StartPipeline(sound_allowed=False, paused=True)]
     bench.send(t.PipelineUp(), after_s=1)
     assert bench.state.name == "PAUSED"
@@ -567,7 +570,7 @@ def test_a_moment_that_is_never_recorded_lasts_until_it_is_left() -> None:
     assert bench.ask("start").reason == "policy: never recorded: induction; leave this moment first"
     assert bench.ask("leave", moment="induction").ok
     assert bench.of(t.ClearPreroll), "what was filled in it is no pre-roll"
-    bench.send(t.Pressed("primary", "rec1"), t.Durable("rec1", 100))
+    bench.send(t.Pressed("start-or-bookmark", "rec1"), t.Durable("rec1", 100))
     assert bench.ask("enter", moment="induction").ok
     assert bench.state.name == "PAUSED"
     assert bench.ask("resume").reason == "policy: never recorded: induction; leave this moment first"
@@ -575,7 +578,7 @@ def test_a_moment_that_is_never_recorded_lasts_until_it_is_left() -> None:
     assert bench.ask("leave", moment="induction").ok
     assert bench.state.name == "PAUSED", "somebody's own pause goes on"
     assert bench.ask("enter", moment="induction").ok
-    bench.send(t.Pressed("pause", "x"))
+    bench.send(t.Pressed("pause-or-resume", "x"))
     assert bench.state.name == "RECORDING", "the button in the room ends both"
     assert bench.ask("enter", moment="lunch").reason == "policy: there is no such moment in policy.moments"
 
@@ -587,7 +590,7 @@ def test_without_consent_every_picture_is_filled_before_the_encoder() -> None:
     bench.send(t.PipelineUp(), t.ConditionsChanged(()))
     assert bench.ask("consent", GIVEN).ok
     assert bench.of(t.PausePipeline) == [t.PausePipeline(False)]
-    bench.send(t.Pressed("primary", "rec1"), t.Durable("rec1", 100))
+    bench.send(t.Pressed("start-or-bookmark", "rec1"), t.Durable("rec1", 100))
     assert bench.state.name == "RECORDING"
     bench.send(t.Pressed("stop", "x"), t.Sealed("rec1", 200))
     assert bench.of(t.PausePipeline) == [t.PausePipeline(True)], "consent ends with its recording"
@@ -684,7 +687,7 @@ def test_a_full_disk_seals_its_part_and_the_recording_goes_on_on_another() -> No
 
 def test_a_failing_disk_while_paused_is_left_and_the_pause_holds() -> None:
     bench = Bench().recording()
-    bench.send(t.Pressed("pause", "x"), t.WriterFault("rec1", "disk: gone", "rec2"), t.Durable("rec2", 1))
+    bench.send(t.Pressed("pause-or-resume", "x"), t.WriterFault("rec1", "disk: gone", "rec2"), t.Durable("rec2", 1))
     assert bench.state.name == "PAUSED"
     assert [type(effect) for effect in bench.effects if isinstance(effect, t.SealRecording | t.AbandonRecording)] == []
 

@@ -76,6 +76,7 @@ MEANINGS: dict[str, Meaning] = {
     "clock": Meaning(ACTIVITY, "E"),
     "asked": Meaning(ACTIVITY, "E"),
     "pressed": Meaning(ACTIVITY, "E"),
+    "surgeon": Meaning(ACTIVITY, "E"),
     "login": Meaning(AUTHENTICATION, "E", LOGIN),
     "login-failed": Meaning(AUTHENTICATION, "E", LOGIN, 4),
     "login-changed": Meaning(SECURITY, "E", USER_SECURITY),

@@ -31,6 +31,7 @@ def ask(
     config: ConfigFile,
     note: Annotated[str, typer.Option(help="Goes with a bookmark.")] = "",
     moment: Annotated[str, typer.Option(help="With enter and leave: one of policy.moments.")] = "",
+    surgeon: Annotated[str, typer.Option(help="With surgeon: an id of controls.surgeons; empty: the site's.")] = "",
     case: cases.CaseFile = None,
     state: cases.State = "",
     video: cases.Video = False,
@@ -51,7 +52,8 @@ def ask(
     login: LoginOption = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Ask a running device: status, consent, start, bookmark, pause, resume, stop, enter or leave a moment.
+    """Ask a running device: status, consent, start, bookmark, pause, resume, stop, enter or leave a moment,
+    choose a surgeon.
 
     Example: `scrubcam ask consent --case case.toml --config scrubcam.toml`. docs/consent.md says what a case must say;
     the link to the patient's record (patient_ref) goes into the file, never on a command line.
@@ -70,7 +72,7 @@ def ask(
             log_in(channel, login, passphrase_file)
         channel.send(Subscribe(after_seq=2**62))
         told = wait_for(channel, StateReport)
-        command = Command(id=uuid.uuid4().hex, verb=verb, note=note, consent=consent, moment=moment)
+        command = Command(id=uuid.uuid4().hex, verb=verb, note=note, consent=consent, moment=moment, surgeon=surgeon)
         channel.send(command)
         answer = wait_for(channel, Answer)
     except ChannelClosed:
@@ -83,6 +85,8 @@ def ask(
     if verb == "status":
         if told.case_id:
             out.print(f"  case {told.case_id}")
+        if told.surgeon:
+            out.print(f"  pedals as for {escape(told.surgeon)}")
         if told.moments:
             out.print(f"  never recorded, and not left yet: {escape(', '.join(told.moments))}")
         on_disk = f"{told.durable_bytes} bytes on the disk" if told.recording_id else "no recording"

@@ -110,6 +110,11 @@ def export(
     out.print(f"[bold]{escape(str(to))}[/]  {lines.count(10)} lines")
 
 
+def log_lines(config: Path, login: str, passphrase_file: Path | None) -> Iterator[chain.Row]:
+    """Every line of a device's log, from the running recorder, which notes who reads; else from its file."""
+    return _told(_load(config), login, passphrase_file)
+
+
 def _load(config: Path) -> Config:
     from firmware.config_file import load
 

@@ -19,6 +19,7 @@ from firmware.cli import (
     keeping_commands,
     key_commands,
     pedal_commands,
+    press_command,
     reader_commands,
     record_commands,
     role_commands,
@@ -66,6 +67,7 @@ keeping_commands.register(app)
 key_commands.register(app)
 pedal_commands.register(app)
 audit_commands.register(app)
+press_command.register()
 role_commands.register(app)
 
 

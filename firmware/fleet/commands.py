@@ -46,8 +46,13 @@ def read_command(
         return Refusal(asked.id, 'the verb "consent" needs the field consent, and no other verb may have it')
     if (asked.verb in ("enter", "leave")) != bool(asked.moment):
         return Refusal(asked.id, 'the verbs "enter" and "leave" need the field moment, and no other verb may have it')
+    if asked.surgeon and asked.verb != "surgeon":
+        return Refusal(asked.id, 'only the verb "surgeon" may have the field surgeon')
     consent = Consent(**msgspec.structs.asdict(asked.consent)) if asked.consent is not None else None
-    return Command(asked.id, asked.verb, origin="mqtt", note=asked.note, consent=consent, moment=asked.moment)
+    return Command(
+        asked.id, asked.verb, origin="mqtt", note=asked.note, consent=consent, moment=asked.moment,
+        surgeon=asked.surgeon,
+    )
 
 
 def _what_was_wrong(error: str) -> str:

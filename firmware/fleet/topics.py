@@ -15,7 +15,7 @@ MAX_PACKET_BYTES = 64 * 1024
 """The broker is asked never to send a larger packet."""
 
 Leaf = Literal["status", "state", "events", "health", "command", "answer"]
-FleetVerb = Literal["start", "stop", "bookmark", "pause", "resume", "consent", "enter", "leave"]
+FleetVerb = Literal["start", "stop", "bookmark", "pause", "resume", "consent", "enter", "leave", "surgeon"]
 
 T = TypeVar("T")
 
@@ -60,6 +60,8 @@ class State(Struct, frozen=True):
     """The open case's opaque id."""
     moments: list[str] = []
     """The moments of the site's policy that last now: nothing is recorded in them."""
+    surgeon: str = ""
+    """Whose mapping the pedals have; "": the site's own."""
 
 
 class FleetEvent(Struct, frozen=True):
@@ -104,6 +106,8 @@ class FleetCommand(Struct, frozen=True, forbid_unknown_fields=True):
     """Only for the verb "consent", which needs it. No link to the patient's record: that is for the local socket."""
     moment: Annotated[str, Meta(max_length=40)] = ""
     """Only for the verbs "enter" and "leave", which need it."""
+    surgeon: Annotated[str, Meta(max_length=32)] = ""
+    """Only for the verb "surgeon": an id of the unit's controls.surgeons, "" for the site's own mapping."""
     expires_unix_s: float | None = None
 
 

@@ -48,6 +48,7 @@ class Effects:
         self._cfg, self._parts, self._keeper, self._preroll = cfg, parts, keeper, preroll
         self._chores, self._signed, self._note, self._post = chores, signed, note, post
         self._reply: t.Reply | None = None
+        self._press_answer: t.PressAnswer | None = None
         self._last_end_ns = 0
         self._closing: Session | None = None
         self.session: Session | None = None
@@ -81,6 +82,12 @@ class Effects:
         reply, self._reply = self._reply, None
         assert reply is not None
         return reply
+
+    def take_press_answer(self) -> t.PressAnswer:
+        """The answer to the press just fed."""
+        answer, self._press_answer = self._press_answer, None
+        assert answer is not None
+        return answer
 
     @singledispatchmethod
     def _do(self, effect: object, state: t.MachineState) -> None:
@@ -204,7 +211,9 @@ class Effects:
 
     @_do.register
     def _(self, effect: t.WriteBookmark, state: t.MachineState) -> None:
-        self._put(Bookmark(self._time_line_ns(), self._parts.clock.unix_s(), effect.origin, effect.note))
+        clock, stream = self._parts.clock, self._keeper.stream
+        ago_ns = max(0, clock.monotonic_ns() - effect.at_ns) if stream is not None and stream.live else 0
+        self._put(Bookmark(self._time_line_ns() - ago_ns, clock.unix_s() - ago_ns / 1e9, effect.origin, effect.note))
 
     @_do.register
     def _(self, effect: t.WriteState, state: t.MachineState) -> None:
@@ -230,6 +239,10 @@ class Effects:
     @_do.register
     def _(self, effect: t.Reply, state: t.MachineState) -> None:
         self._reply = effect
+
+    @_do.register
+    def _(self, effect: t.PressAnswer, state: t.MachineState) -> None:
+        self._press_answer = effect
 
     @_do.register
     def _(self, effect: t.PlayTone, state: t.MachineState) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from firmware.recorder.fault_groups import fault_number
 from firmware.recorder.looks import LOOKS, Look
-from firmware.recorder.machine import recording_evident
+from firmware.recorder.machine_turn import recording_evident
 from firmware.recorder.machine_types import MachineState
 
 MARK_SHOWN_NS = 600_000_000
@@ -25,7 +25,7 @@ def look_name(state: MachineState, now_ns: int) -> str:
         return f"fault-{fault_number(state.fault)}"
     if state.name in ("RECORDING", "PAUSED", "INTERRUPTED"):
         return _recording(state, now_ns)
-    if state.refusal:
+    if state.refusal and state.name not in ("STARTING", "STOPPING"):
         return "refused"
     if state.name == "READY":
         return "ready-warning" if state.alerts else "not-ready" if state.unmet else "ready"

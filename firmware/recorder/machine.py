@@ -14,6 +14,7 @@ from firmware import case
 from firmware.messages import RecorderState
 from firmware.recorder import machine_commands as commands
 from firmware.recorder import machine_disk as disk
+from firmware.recorder import machine_presses as presses
 from firmware.recorder import machine_types as t
 from firmware.recorder.machine_turn import RUNNING, Turn
 
@@ -39,15 +40,6 @@ def may_write(state: t.MachineState) -> bool:
 def may_keep(state: t.MachineState) -> bool:
     """May a fragment that is not written be kept in memory, for the pre-roll? Not without consent."""
     return case.allows(state.consent, "video")
-
-
-def recording_evident(state: t.MachineState, now_ns: int) -> bool:
-    """Did bytes of the running recording reach the disk recently? The record light's only reason to be lit."""
-    return (
-        state.name in ("RECORDING", "PAUSED", "INTERRUPTED")
-        and state.durable_grew_ns > 0
-        and now_ns - state.durable_grew_ns <= state.rules.light_stale_ns
-    )
 
 
 def _boot_done(turn: Turn, _event: t.BootDone) -> None:
@@ -79,7 +71,7 @@ def _recovered(turn: Turn, event: t.Recovered) -> None:
 
 
 def _pressed(turn: Turn, event: t.Pressed) -> None:
-    commands.pressed(turn, event)
+    presses.pressed(turn, event)
 
 
 def _asked(turn: Turn, event: t.Asked) -> None:
@@ -98,10 +90,16 @@ def _durable(turn: Turn, event: t.Durable) -> None:
     if state.name == "STARTING":
         turn.go("PAUSED" if state.paused else "RECORDING")
         turn.emit(t.WriteState(turn.state.name, "started"), t.PlayTone("start"))
-        turn.journal("started", case_id=state.consent.case_id)
+        _journal_started(turn)
     elif state.name == "INTERRUPTED" and not state.durable_bytes:
         # The pipeline died between the first picture and the disk's word on it.
-        turn.journal("started", case_id=state.consent.case_id)
+        _journal_started(turn)
+
+
+def _journal_started(turn: Turn) -> None:
+    """With when it was asked for, and when its first bytes were on the disk (CLOCK_MONOTONIC)."""
+    state = turn.state
+    turn.journal("started", case_id=state.consent.case_id, asked_ns=state.asked_ns, durable_ns=turn.now_ns)
 
 
 def _pipeline_up(turn: Turn, _event: t.PipelineUp) -> None:
@@ -202,8 +200,7 @@ def _deadline(turn: Turn) -> None:
     elif state.name == "STARTING" and state.opened:
         turn.stop("disk", fault="disk: nothing was stored in time")
     elif state.name == "STARTING":
-        turn.go("READY")
-        turn.put(recording_id="")
+        turn.cancel_start()
         turn.refuse("pipeline: no picture")
     elif state.name == "INTERRUPTED":
         turn.emit(t.KillPipeline())

@@ -1,30 +1,13 @@
-"""What presses and commands do in each state. Pure; a repeated command changes nothing and gets the same answer."""
+"""What commands do in each state. Pure; a repeated command changes nothing and gets the same answer."""
 
 from __future__ import annotations
 
 from firmware.recorder import machine_consent as consents
+from firmware.recorder import machine_surgeon as surgeons
 from firmware.recorder import machine_types as t
 from firmware.recorder.machine_turn import RUNNING, Turn
 
 PRIVACY_BUTTON = "privacy button"
-
-
-def pressed(turn: Turn, event: t.Pressed) -> None:
-    """A pedal press starts, or bookmarks what runs; a hold stops; the privacy button toggles the pause, or ends the
-    moment that is not recorded."""
-    name = turn.state.name
-    if event.gesture == "stop":
-        stop(turn, "pedal")
-    elif event.gesture == "pause":
-        problem = consents.leave_all(turn, PRIVACY_BUTTON) if turn.state.moments else _toggle_pause(turn)
-        if problem:
-            turn.emit(t.PlayTone("refused"))
-    elif name in RUNNING:
-        _bookmark(turn, "pedal", "")
-    elif name == "FAULT":
-        turn.retry()
-    else:
-        _start(turn, event.new_id)
 
 
 def asked(turn: Turn, event: t.Asked) -> None:
@@ -32,25 +15,29 @@ def asked(turn: Turn, event: t.Asked) -> None:
     command = event.command
     problem = ""
     if command.verb == "start":
-        problem = _start(turn, event.new_id)
+        problem = start(turn, event.new_id, turn.now_ns)
     elif command.verb == "stop":
         problem = stop(turn, command.origin)
     elif command.verb == "bookmark":
-        problem = _bookmark(turn, command.origin, command.note)
+        problem = bookmark(turn, command.origin, command.note, turn.now_ns)
     elif command.verb == "pause":
-        problem = _pause(turn, True, command.origin)
+        problem = pause(turn, True, command.origin)
     elif command.verb == "resume":
-        problem = _pause(turn, False, command.origin)
+        problem = pause(turn, False, command.origin)
     elif command.verb == "consent":
         problem = consents.changed(turn, event)
     elif command.verb in ("enter", "leave"):
         problem = consents.moment(turn, command.moment, command.verb == "enter", command.origin)
+    elif command.verb == "surgeon":
+        problem = surgeons.choose(turn, command.surgeon, command.origin)
     elif command.verb == "erase":
         problem = consents.erase(turn, command)
     turn.emit(t.Reply(command.id, not problem, problem))
 
 
-def _start(turn: Turn, new_id: str) -> str:
+def start(turn: Turn, new_id: str, asked_ns: int) -> str:
+    """Begin; the refusal, "" when it has begun, or had already. `asked_ns`: when the pedal closed, or the command came.
+    """
     state = turn.state
     if state.name in RUNNING:
         return ""
@@ -60,7 +47,7 @@ def _start(turn: Turn, new_id: str) -> str:
         return problem
     turn.put(
         recording_id=new_id, parts=(), opened=False, durable_bytes=0, durable_grew_ns=0, refusal="", fault="",
-        stop_reason="", then="READY",
+        stop_reason="", then="READY", asked_ns=asked_ns,
     )
     turn.go("STARTING")
     turn.emit(t.PlayTone("accepted"))
@@ -82,10 +69,11 @@ def _why_not(turn: Turn) -> str:
 
 
 def stop(turn: Turn, cause: str) -> str:
+    """End what runs. Never refused: where nothing runs, it holds already."""
     state = turn.state
     if state.name == "STARTING" and not state.opened:
-        turn.go("READY")
-        turn.put(recording_id="")
+        turn.cancel_start()
+        turn.emit(t.PlayTone("stop"))
     elif state.name in RUNNING:
         turn.stop(cause)
     elif state.name == "FAULT":
@@ -93,26 +81,27 @@ def stop(turn: Turn, cause: str) -> str:
     return ""
 
 
-def _bookmark(turn: Turn, origin: str, note: str) -> str:
+def bookmark(turn: Turn, origin: str, note: str, at_ns: int) -> str:
     state = turn.state
     if state.name not in RUNNING or not state.opened:
         return f"not recording: {state.name.lower()}"
     turn.put(marked_ns=turn.now_ns)
-    turn.emit(t.WriteBookmark(origin, note), t.PlayTone("bookmark"))
+    turn.emit(t.WriteBookmark(origin, note, at_ns), t.PlayTone("bookmark"))
     turn.journal("bookmark", origin=origin)
     return ""
 
 
-def _pause(turn: Turn, on: bool, origin: str) -> str:
+def pause(turn: Turn, on: bool, origin: str) -> str:
+    """Fill and mute, or stop doing so; while a recording is being started it begins so."""
     state = turn.state
-    if state.name not in RUNNING or not state.opened:
+    if state.name not in RUNNING:
         return f"not recording: {state.name.lower()}"
     if not on and (state.moments or state.blanked):
         return turn.forbidden()
+    changed = on != state.hand_paused
     turn.put(hand_paused=on)
     turn.sync_pause(origin)
+    if changed and not state.opened:
+        turn.emit(t.PlayTone("pause" if on else "resume"))
+        turn.journal("paused" if on else "resumed", origin=origin)
     return ""
-
-
-def _toggle_pause(turn: Turn) -> str:
-    return _pause(turn, not turn.state.hand_paused, PRIVACY_BUTTON)

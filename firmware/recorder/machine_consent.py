@@ -87,8 +87,9 @@ def _apply(turn: Turn, consent: Consent, command: Command) -> None:
         _while_recording(turn, consent, command)
         return
     if before.name == "STARTING" and not video:
-        turn.go("READY")
-        turn.put(recording_id="")
+        turn.cancel_start()
+    if consent.state != "given":
+        turn.set_surgeon("", "case ended")
     if consent.state == "given" and consent.case_id != before.consent.case_id:
         _moments(turn, turn.state.moments | set(turn.state.rules.policy.first_moments), "policy")
     turn.sync_pause("consent")

@@ -12,6 +12,15 @@ from firmware.recorder import machine_types as t
 RUNNING = ("STARTING", "RECORDING", "PAUSED", "INTERRUPTED")
 
 
+def recording_evident(state: t.MachineState, now_ns: int) -> bool:
+    """Did bytes of the running recording reach the disk recently? The record light's only reason to be lit."""
+    return (
+        state.name in ("RECORDING", "PAUSED", "INTERRUPTED")
+        and state.durable_grew_ns > 0
+        and now_ns - state.durable_grew_ns <= state.rules.light_stale_ns
+    )
+
+
 class Turn:
     """The state as it changes during one event, and the effects asked for, in order."""
 
@@ -50,12 +59,23 @@ class Turn:
         """Commit: the consent lock is asked here, once more, whatever led to this."""
         problem = self.forbidden()
         if problem:
-            self.go("READY")
-            self.put(recording_id="")
+            self.cancel_start()
             self.refuse(problem)
             return
         self.put(opened=True, deadline_ns=self.now_ns + self.state.rules.starting_ns)
         self.emit(t.OpenRecording(self.state.recording_id))
+
+    def cancel_start(self) -> None:
+        """A start of which no file was opened comes to nothing."""
+        self.go("READY")
+        self.put(recording_id="", hand_paused=False)
+        self.sync_pause("")
+
+    def set_surgeon(self, surgeon: str, origin: str) -> None:
+        """The controls mean what they mean for `surgeon`; "" is the site's own mapping."""
+        if surgeon != self.state.surgeon:
+            self.put(surgeon=surgeon)
+            self.emit(t.Journal("surgeon", "", {"surgeon": surgeon, "origin": origin}))
 
     def stop(self, reason: str, *, then: RecorderState = "READY", fault: str = "") -> None:
         """End the running recording; sealed, or in FAULT by STOPPING's deadline."""
@@ -115,8 +135,9 @@ class Turn:
         self.put(
             recording_id="", opened=False, stop_reason="", durable_bytes=0, durable_grew_ns=0, parts=(),
             erasing=frozenset(), consent=Consent(), then="READY", fault="", hand_paused=False, blanked=False,
-            marked_ns=0,
+            marked_ns=0, asked_ns=0,
         )
+        self.set_surgeon("", "case ended")
         self.emit(t.ClearPreroll())
         self.sync_pause("")
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from firmware.config import Policy
+from firmware.config import Action, Policy
 from firmware.messages import Command, Consent, RecorderState
 from hw.ports import ToneName
 
 SECOND = 1_000_000_000
-Gesture = Literal["primary", "stop", "pause"]
+Did = Literal[
+    "started", "bookmark", "stopped", "cancelled", "paused", "resumed", "moment-left", "retried", "refused", "nothing",
+]
+"""What a press did. cancelled: a start of which nothing was recorded yet; retried: the unit looks again whether the
+fault is gone."""
 Scalar = str | int | float | bool
 NO_CONSENT = Consent()
 NO_POLICY = Policy()
@@ -18,11 +22,13 @@ NO_POLICY = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Deadlines and windows; `sound_configured` is the configuration's word on sound, `room` where this unit stands."""
+    """Deadlines and windows; `sound_configured` is the configuration's word on sound, `room` where this unit stands,
+    `surgeons` are those with a mapping of their own."""
 
     sound_configured: bool = False
     policy: Policy = NO_POLICY
     room: str = ""
+    surgeons: frozenset[str] = frozenset()
     light_stale_ns: int = 3 * SECOND // 2
     boot_ns: int = 5 * SECOND
     selftest_ns: int = 15 * SECOND
@@ -48,7 +54,8 @@ class MachineState:
 
     `opened` says the file of `recording_id` was asked for; `then` is where STOPPING leads; `sound_on` is what the
     running pipeline was told; `start_pipeline_at_ns` 0: no start is due; `durable_grew_ns` 0: no byte yet;
-    `marked_ns`: when the last bookmark was set, 0: none.
+    `marked_ns`: when the last bookmark was set, 0: none; `asked_ns`: when the pedal's contact closed, or the command
+    came, that the present recording began with; `surgeon`: whose mapping the controls have, "": the site's.
     `closing` is the earlier part of a recording that goes on in another file, as long as that part is being closed.
     `paused` is what the pipeline was told: by hand, because there is no consent to pictures, or it was refused while
     recording (`blanked`), or in one of the `moments` that are never recorded. `parts` are the files before that of
@@ -85,6 +92,8 @@ class MachineState:
     refusal: str = ""
     refusal_until_ns: int = 0
     marked_ns: int = 0
+    asked_ns: int = 0
+    surgeon: str = ""
     alerts: frozenset[str] = frozenset()
 
 
@@ -113,10 +122,13 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """A gesture as configured. `new_id` is the id a recording started by it would get."""
+    """A gesture with its meaning. `new_id` is the id a recording started by it would get; `contact_ns` is when the
+    contact of `line` closed (CLOCK_MONOTONIC)."""
 
-    gesture: Gesture
+    action: Action
     new_id: str
+    line: str = "pedal"
+    contact_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +326,11 @@ class WriteConsent:
 
 @dataclass(frozen=True, slots=True)
 class WriteBookmark:
+    """A mark at `at_ns`, when it was asked for (CLOCK_MONOTONIC)."""
+
     origin: str
     note: str
+    at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +372,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class PressAnswer:
+    """What a press did; exactly one for each Pressed. `reason` says why it did nothing, or was refused."""
+
+    did: Did
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PlayTone:
     tone: ToneName
 
@@ -369,5 +392,5 @@ class Exit:
 Effect = (
     RunSelfTest | RunRecovery | StartPipeline | KillPipeline | PausePipeline | OpenRecording | SealRecording
     | ContinueRecording | AbandonRecording | EraseRecording | WriteConsent | WriteBookmark | WriteState | WriteGap
-    | ClearPreroll | Journal | Reply | PlayTone | Exit
+    | ClearPreroll | Journal | Reply | PressAnswer | PlayTone | Exit
 )

@@ -19,7 +19,7 @@ from firmware.config import Config
 from firmware.errors import DiskFault
 from firmware.log import get_logger
 from firmware.messages import Answer, CollectorReport, Command, Event, Fragment, StreamInfo
-from firmware.recorder import conditions, controls, lights, machine, reports, start_notes
+from firmware.recorder import conditions, lights, machine, reports, start_notes
 from firmware.recorder import machine_types as t
 from firmware.recorder.access import Access
 from firmware.recorder.chores import Chores
@@ -28,8 +28,10 @@ from firmware.recorder.disk_watch import DiskWatch
 from firmware.recorder.effects import Effects
 from firmware.recorder.holds import Holds
 from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
-from firmware.recorder.looks import Look
+from firmware.recorder.lamps import Lamps
 from firmware.recorder.loss_watch import LossWatch
+from firmware.recorder.machine_turn import recording_evident
+from firmware.recorder.pedal_desk import Made, PedalDesk, press_fields
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.power_desk import PowerDesk
 from firmware.recorder.preroll import PreRoll
@@ -40,18 +42,13 @@ from firmware.recorder.watchdog import SystemdWatchdog
 from firmware.vault.format import new_recording_id
 from firmware.vault.ledger import Ledger
 from hw.board import Board
-from hw.ports import Clock, Disk, LightName, PedalLost, Power
+from hw.ports import Clock, Disk, LightName, Power
 
 POLL_MS = 4
 TELL_S = 10.0
 TICK_NS = 50_000_000
 FEED_NS = t.SECOND
 UNEVIDENT_FEED_NS = 30 * t.SECOND
-GESTURES: dict[tuple[str, str], t.Gesture] = {
-    ("pedal", "press"): "primary", ("pedal", "hold"): "stop", ("privacy", "press"): "pause",
-}
-"""What a gesture means by default."""
-
 log = get_logger("recorder")
 
 
@@ -94,7 +91,7 @@ class RecorderProcess:
         )
         rules = t.Rules(
             sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9),
-            policy=cfg.policy, room=cfg.device.room,
+            policy=cfg.policy, room=cfg.device.room, surgeons=frozenset(one.id for one in cfg.controls.surgeons),
         )
         self._state = machine.initial(rules, self._clock.monotonic_ns())
         self._effects = Effects(
@@ -105,13 +102,8 @@ class RecorderProcess:
         self._power = PowerDesk(cfg.power, parts.power, self._clock)
         self._clock_notes = ClockNotes(self._clock, self._note)
         self._tidy = Tidy(cfg, self._clock, self._tell, self._chores.close_left_open, self.post)
-        self._timing = controls.Timing(
-            settle_ns=round(cfg.controls.debounce_s * 1e9), hold_ns=round(cfg.controls.hold_stop_s * 1e9),
-            stuck_ns=round(cfg.controls.stuck_s * 1e9),
-        )
-        self._controls = controls.ControlsState()
-        self._pedal_problem = ""
-        self._shown: Look | None = None
+        self._pedals = PedalDesk(cfg.controls, parts.board.pins)
+        self._lamps = Lamps(parts.board.lights)
         self._reporter = reports.Reporter(cfg, self._clock, self._server.publish)
         self._watchdog = SystemdWatchdog()
         self._ticked_ns = self._fed_ns = 0
@@ -215,26 +207,19 @@ class RecorderProcess:
             self._feed(taken)
 
     def _read_pins(self, now: int) -> None:
-        try:
-            levels = self._parts.board.pins.read()
-        except PedalLost as problem:
-            if not self._pedal_problem:
-                self._pedal_problem = str(problem) or "lost"
-                self._feed(t.Alerted("pedal", self._pedal_problem))
-            self._controls = controls.lost(self._controls)
-            return
-        if self._pedal_problem:
-            self._pedal_problem = ""
-            self._feed(t.Alerted("pedal", cleared=True))
-        self._controls, gestures = controls.poll(self._controls, levels, now, self._timing)
-        for gesture in gestures:
-            if gesture.kind in ("stuck", "unstuck"):
-                self._feed(t.Alerted(f"{gesture.line}-stuck", f"the {gesture.line} contact does not open",
-                                     cleared=gesture.kind == "unstuck"))
-            elif (gesture.line, gesture.kind) in GESTURES:
-                self._look_at_conditions()
-                self._feed(t.Pressed(GESTURES[gesture.line, gesture.kind], new_recording_id()))
-                self._note("pressed", self._state.recording_id, {"origin": gesture.line, "how": gesture.kind})
+        for told in self._pedals.read(now, self._state.surgeon):
+            if isinstance(told, Made):
+                self._press(told)
+            else:
+                self._feed(told)
+
+    def _press(self, made: Made) -> None:
+        """One gesture: what it did, and when, is noted."""
+        gesture = made.gesture
+        self._look_at_conditions()
+        self._feed(t.Pressed(made.action, new_recording_id(), gesture.line, gesture.closed_ns))
+        told = press_fields(made, self._effects.take_press_answer(), self._lamps.answered_ns)
+        self._note("pressed", self._state.recording_id, told)
 
     def _read_commands(self) -> None:
         while True:
@@ -270,7 +255,7 @@ class RecorderProcess:
             recipient_roles=frozenset(recipient.role for recipient in keys.recipients),
             escrow_needed=cfg.recorder.escrow == "required", recipients_problem=keys.recipients_problem,
             pipeline_started=self._keeper.running, pipeline_problem=self._keeper.problem,
-            picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedal_problem,
+            picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedals.problem,
             zones_problem=self._access.zones_problem,
             policy=cfg.policy, room=cfg.device.room, moments=self._state.moments, power_problem=self._power.refusal,
         ))
@@ -278,12 +263,9 @@ class RecorderProcess:
     def _show(self) -> None:
         now = self._clock.monotonic_ns()
         shown = lights.choose(self._state, now)
-        if self._shown is None or shown != self._shown:
-            self._parts.board.lights.show("ready", shown.ready)
-            self._parts.board.lights.show("record", shown.record)
-            self._shown = shown
+        self._lamps.show(shown, self._pedals.touched(now), now)
         self._reporter.state(
-            self._state, machine.recording_evident(self._state, now), lights.describe(shown), self._disks.room.hours
+            self._state, recording_evident(self._state, now), lights.describe(shown), self._disks.room.hours
         )
 
     def _feed_watchdog(self, now: int) -> None:

@@ -38,7 +38,7 @@ class Reporter:
         """Publish when anything a person could see changed; of the hours left, a tenth."""
         hours = round(hours_left, 1)
         seen = (state.name, state.recording_id, state.fault, state.refusal, evident, light, state.consent.state,
-                state.consent.case_id, state.moments, hours)
+                state.consent.case_id, state.moments, state.surgeon, hours)
         now = self._clock.monotonic_ns()
         grown = state.durable_bytes != self._told_bytes and now - self._told_ns >= BYTES_EVERY_NS
         if seen == self._last and not grown:
@@ -50,7 +50,7 @@ class Reporter:
             state=state.name, since_unix_s=self._since[1], recording_id=state.recording_id, fault=state.fault,
             refusal=state.refusal, durable_bytes=state.durable_bytes, recording_evident=evident, light=light,
             consent=state.consent.state, case_id=state.consent.case_id, moments=sorted(state.moments),
-            hours_left=hours,
+            hours_left=hours, surgeon=state.surgeon,
         ))
 
     def health(

@@ -1,0 +1,44 @@
+"""Puts a look on the lights; and answers a contact that closes by the ready light, before anybody knows what it means.
+
+The answer is the ready light turned over: dark where it was lit at that moment, lit where it was dark. So it can be
+seen in every look. The record light has no part in it: it follows bytes on the disk.
+"""
+
+from __future__ import annotations
+
+from firmware.recorder.looks import Look
+from hw.light_patterns import lit_at
+from hw.ports import LightPattern, Lights
+
+
+class Lamps:
+    """Remembers what is shown, and since when."""
+
+    def __init__(self, lights: Lights) -> None:
+        self._lights = lights
+        self._ready: LightPattern | None = None
+        self._record: LightPattern | None = None
+        self._ready_since_ns = 0
+        self._answer: LightPattern | None = None
+        self.answered_ns = 0
+        """When the last contact that closed was answered; CLOCK_MONOTONIC."""
+
+    def show(self, look: Look, touched: bool, now_ns: int) -> None:
+        """Show `look`; with the answer in its ready light while a contact is `touched`."""
+        if touched and self._answer is None:
+            self._answer = turned(self._ready or "off", now_ns - self._ready_since_ns)
+            self.answered_ns = now_ns
+        elif not touched:
+            self._answer = None
+        ready = self._answer or look.ready
+        if ready != self._ready:
+            self._lights.show("ready", ready)
+            self._ready, self._ready_since_ns = ready, now_ns
+        if look.record != self._record:
+            self._lights.show("record", look.record)
+            self._record = look.record
+
+
+def turned(pattern: LightPattern, since_ns: int) -> LightPattern:
+    """The opposite of what a light with this pattern shows `since_ns` after it began."""
+    return "off" if lit_at(pattern, since_ns) else "on"

@@ -1,0 +1,84 @@
+"""Reads the contacts, one poll at a time: gestures with the meaning they have for the present surgeon, and warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware.config import Action, Controls
+from firmware.recorder import controls
+from firmware.recorder import machine_types as t
+from firmware.recorder.mapping import mappings
+from hw.ports import PedalLost, Pins
+
+ALERT = "pedal"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A gesture, and what it means for `surgeon`."""
+
+    gesture: controls.Gesture
+    action: Action
+    surgeon: str
+
+
+class PedalDesk:
+    """Keeps what is known of the contacts. `problem` is why they cannot be trusted now, "" while they can."""
+
+    def __init__(self, cfg: Controls, pins: Pins) -> None:
+        self._pins, self._mappings = pins, mappings(cfg)
+        self._mapping = self._mappings[""]
+        self._state = controls.ControlsState()
+        self.problem = ""
+
+    def read(self, now_ns: int, surgeon: str) -> list[Made | t.Alerted]:
+        """One poll. Another surgeon's mapping takes effect as soon as no gesture is under way."""
+        if surgeon != self._mapping.surgeon and controls.at_rest(self._state):
+            self._mapping = self._mappings[surgeon]
+        try:
+            levels = self._pins.read()
+        except PedalLost as problem:
+            return self._lost(problem, now_ns)
+        told: list[Made | t.Alerted] = []
+        if self.problem:
+            self.problem = ""
+            told.append(t.Alerted(ALERT, cleared=True))
+        return [*told, *self._gestures(levels, now_ns)]
+
+    def touched(self, now_ns: int) -> bool:
+        """Is a contact closed whose press counts?"""
+        return controls.touched(self._state, now_ns)
+
+    def _lost(self, problem: PedalLost, now_ns: int) -> list[Made | t.Alerted]:
+        """What can still be trusted goes on working: a privacy button beside a cut pedal."""
+        others = problem.others
+        self._state = controls.lost(self._state, frozenset(self._mapping.timing) - set(others))
+        text = str(problem) or "lost"
+        news = [t.Alerted(ALERT, text)] if not self.problem else []
+        self.problem = self.problem or text
+        return [*news, *self._gestures(others, now_ns)]
+
+    def _gestures(self, levels: dict[str, bool], now_ns: int) -> list[Made | t.Alerted]:
+        self._state, gestures = controls.poll(self._state, levels, now_ns, self._mapping.timing)
+        return [self._meant(gesture) for gesture in gestures]
+
+    def _meant(self, gesture: controls.Gesture) -> Made | t.Alerted:
+        if gesture.kind in ("stuck", "unstuck"):
+            return t.Alerted(f"{gesture.line}-stuck", f"the {gesture.line} contact does not open",
+                             cleared=gesture.kind == "unstuck")
+        return Made(gesture, self._mapping.actions[gesture.line, gesture.kind], self._mapping.surgeon)
+
+
+def press_fields(made: Made, answer: t.PressAnswer, answered_ns: int) -> dict[str, t.Scalar]:
+    """What the journal's line "pressed" holds. Times are CLOCK_MONOTONIC.
+
+    `contact_ns`: when the contact closed to stay; `light_ns`: when the light answered it; `gesture_ns`: when it was
+    known which gesture it was.
+    """
+    gesture = made.gesture
+    fields: dict[str, t.Scalar] = {
+        "origin": gesture.line, "how": gesture.kind, "action": made.action, "did": answer.did,
+        "contact_ns": gesture.closed_ns, "light_ns": answered_ns, "gesture_ns": gesture.at_ns,
+    }
+    optional = {"reason": answer.reason, "surgeon": made.surgeon}
+    return fields | {name: value for name, value in optional.items() if value}
