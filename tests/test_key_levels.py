@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.recorder import controls
 from hw.key_levels import LATE_NS, MAX_WAITING, PRESSED, RELEASED, KeyLevels
+from tests.gestures import Gestures
 
 MS = 1_000_000
 KEYS = {48: "pedal", 46: "privacy"}
@@ -52,27 +52,27 @@ def test_presses_that_wait_for_a_late_poll_all_come_with_their_true_length(
         changed(levels, at, PRESSED)
         changed(levels, at + held_ms * MS, RELEASED)
         at += (held_ms + apart_ms) * MS
-    state, made = controls.ControlsState(), []
+    gestures = Gestures()
+    for now in range(10**12 - 200 * MS, 10**12 - 100 * MS, 4 * MS):
+        gestures.poll({"pedal": False}, now)
     for now, level in polled(levels, at + late_ms * MS, 4.0):
-        state, gestures = controls.poll(state, {"pedal": level}, now, controls.Timing())
-        made += [gesture.kind for gesture in gestures]
-    # The first one was under way when the line was first looked at: it must open before it counts.
-    assert made == ["press"] * (len(presses) - 1)
+        gestures.poll({"pedal": level}, now)
+    assert gestures.made == [("pedal", "press")] * len(presses)
 
 
 @given(st.lists(st.integers(1, 15), min_size=2, max_size=40).filter(lambda bursts: len(bursts) % 2 == 0))
 def test_bursts_of_interference_stay_bursts(spacings_ms: list[int]) -> None:
     """Even read late: what was closed for at most 15 ms is not shown for the 20 ms that make a press."""
     levels, at = KeyLevels(KEYS), 10**12
-    state = controls.ControlsState()
+    gestures = Gestures()
     for now, level in polled(levels, at - 100 * MS, 0.09):
-        state, _ = controls.poll(state, {"pedal": level}, now, controls.Timing())
+        gestures.poll({"pedal": level}, now)
     for index, spacing in enumerate(spacings_ms):
         at += spacing * MS
         changed(levels, at, PRESSED if index % 2 == 0 else RELEASED)
     for now, level in polled(levels, at, 1.0):
-        state, gestures = controls.poll(state, {"pedal": level}, now, controls.Timing())
-        assert gestures == []
+        gestures.poll({"pedal": level}, now)
+    assert gestures.made == []
     assert level is False
 
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pytest
 
-from firmware.recorder import controls
 from hw.ports import PedalLost, Pins
+from tests.gestures import Gestures
 
 POLL_S = 0.004
 NOTICED_S = 2.0
@@ -36,20 +36,19 @@ class Watch:
 
     def __init__(self, pins: Pins) -> None:
         self._pins = pins
-        self._state = controls.ControlsState()
+        self._gestures = Gestures()
+        self.made = self._gestures.made
         self.levels: dict[str, bool] = {}
         self.lost: PedalLost | None = None
-        self.made: list[tuple[str, str]] = []
 
     def poll(self) -> None:
         try:
             self.levels, self.lost = self._pins.read(), None
         except PedalLost as problem:
             self.levels, self.lost = {}, problem
-            self._state = controls.lost(self._state)
+            self._gestures.lost()
             return
-        self._state, gestures = controls.poll(self._state, self.levels, time.monotonic_ns(), controls.Timing())
-        self.made += [(gesture.line, gesture.kind) for gesture in gestures]
+        self._gestures.poll(self.levels, time.monotonic_ns())
 
     def for_s(self, seconds: float) -> None:
         end = time.monotonic() + seconds

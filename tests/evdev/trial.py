@@ -11,11 +11,11 @@ import sys
 import time
 from collections import Counter
 
-from firmware.recorder import controls
 from hw.linux.usb_pedal import UsbPedal, UsbPedalSpec
 from hw.ports import PedalLost
 from tests.evdev.kernel import InputDevice
 from tests.evdev.testbed import Testbed
+from tests.gestures import Gestures
 
 MS = 1_000_000
 USB_ID, KEY, PORT = "3553:b001", 48, "usb-1-2"
@@ -25,17 +25,16 @@ FAULTS = {"none": 60, "bounce": 12, "burst": 10, "late poll": 8, "unplugged at r
 
 
 class Trial:
-    """One pedal, one adapter, one recorder's way of reading it; `wanted` and `made` count gestures."""
+    """One pedal, one adapter, one recorder's way of reading it; `wanted` counts the foot's presses."""
 
     def __init__(self, bed: Testbed, seed: int) -> None:
         self._bed, self._rng = bed, random.Random(seed)
         self._now_ns = 10**12
         self._plug(held=False)
         self._pedal = UsbPedal(UsbPedalSpec(USB_ID, {"pedal": "KEY_B"}), look_s=0.002, now_ns=self.now_ns)
-        self._state = controls.ControlsState()
+        self._gestures = Gestures()
         self._lost = False
         self.wanted = 0
-        self.made: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.wrong: Counter[str] = Counter()
         self._wait(100)
@@ -43,21 +42,24 @@ class Trial:
     def now_ns(self) -> int:
         return self._now_ns
 
+    def made(self, kind: str) -> int:
+        return self._gestures.made.count(("pedal", kind))
+
     def run(self, presses: int) -> dict[str, int]:
         kinds = self._rng.choices(list(FAULTS), list(FAULTS.values()), k=presses)
         for kind in kinds:
-            before = self.wanted, self.made["press"]
+            before = self.wanted, self.made("press")
             self.faults[kind] += 1
             getattr(self, "_" + kind.replace(" ", "_"))()
             self._wait(self._rng.randint(60, 120))
-            if self.wanted - before[0] != self.made["press"] - before[1]:
+            if self.wanted - before[0] != self.made("press") - before[1]:
                 self._wait(200)  # what bounced for long is shown late, one change a poll
-            if self.wanted - before[0] != self.made["press"] - before[1]:
+            if self.wanted - before[0] != self.made("press") - before[1]:
                 self.wrong[kind] += 1
         self._pedal.close()
         return {
-            "presses of the foot": self.wanted, "press gestures": self.made["press"],
-            "other gestures": sum(self.made.values()) - self.made["press"],
+            "presses of the foot": self.wanted, "press gestures": self.made("press"),
+            "other gestures": len(self._gestures.made) - self.made("press"),
             **{f"{kind}": count for kind, count in sorted(self.faults.items())},
             **{f"wrong: {kind}": count for kind, count in sorted(self.wrong.items())},
         }
@@ -160,10 +162,10 @@ class Trial:
         self._now_ns += ms * MS
 
     def _wait(self, ms: int) -> None:
-        """Time passes, and the recorder polls: every 3 to 9 ms at first, and now and then once all is settled."""
-        end, begun = self._now_ns + ms * MS, self._now_ns
+        """Time passes, and the recorder polls, as evenly as a busy machine lets it."""
+        end = self._now_ns + ms * MS
         while self._now_ns < end:
-            step = self._rng.randint(3, 9) if self._now_ns - begun < 60 * MS else self._rng.randint(12, 24)
+            step = self._rng.randint(3, 9)
             self._now_ns = min(end, self._now_ns + step * MS)
             self._poll()
 
@@ -181,11 +183,11 @@ class Trial:
         try:
             levels = self._pedal.read()
         except PedalLost:
-            self._lost, self._state = True, controls.lost(self._state)
+            self._lost = True
+            self._gestures.lost()
             return
         self._lost = False
-        self._state, gestures = controls.poll(self._state, levels, self._now_ns, controls.Timing())
-        self.made.update(gesture.kind for gesture in gestures)
+        self._gestures.poll(levels, self._now_ns)
 
 
 def run_trial(bed: Testbed, presses: int, seed: int) -> dict[str, int]:
