@@ -35,12 +35,16 @@ class Paths(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Source(Struct, forbid_unknown_fields=True, frozen=True):
-    """What to record: a file path, /dev/videoN, rtsp://..., or scene:// (the generator).
+    """What to record: a file path, /dev/videoN, csi://N, rtsp://..., or scene:// (the generator).
 
-    `width`, `height` and `rate_hz` ask a live device for a mode (0: the device's own).
+    `width`, `height` and `rate_hz` ask a live device for a mode (0: the device's own); another picture is refused.
+    `rate_hz` may be written as on the device: 59.94 means 60000/1001.
     """
 
     uri: str = "scene://"
+    capture: Literal["gstreamer", "jetson-utils"] = "gstreamer"
+    """How a camera is read. jetson-utils: /dev/videoN or csi://N on a Jetson, whole frame rates, not interlaced.
+    Absent means a named fault."""
     width: Annotated[int, Meta(ge=0, le=4096)] = 0
     height: Annotated[int, Meta(ge=0, le=2304)] = 0
     rate_hz: Annotated[float, Meta(ge=0, le=120)] = 0.0

@@ -34,9 +34,16 @@ def broken_rules(config: Config) -> list[Broken]:
 def _source(config: Config) -> Iterator[Broken]:
     source, sound = config.source, config.sound
     if not source.uri:
-        yield Broken(("source.uri",), "empty: give a file, /dev/videoN, rtsp://... or scene://")
+        yield Broken(("source.uri",), "empty: give a file, /dev/videoN, csi://N, rtsp://... or scene://")
     if (source.width == 0) != (source.height == 0):
         yield Broken(("source.width", "source.height"), "give both, or 0 for both (the device's own mode)")
+    camera = source.uri.startswith(("/dev/video", "csi://"))
+    if source.capture == "jetson-utils" and not camera:
+        yield Broken(("source.capture", "source.uri"), "jetson-utils reads cameras only: give /dev/videoN or csi://N")
+    if source.capture == "gstreamer" and source.uri.startswith("csi://"):
+        yield Broken(("source.capture", "source.uri"), 'a CSI camera is read with capture = "jetson-utils"')
+    if source.capture == "jetson-utils" and source.rate_hz == 0:
+        yield Broken(("source.capture", "source.rate_hz"), "jetson-utils does not tell a camera's rate: set rate_hz")
     if config.encode.rate == "constant" and source.rate_hz == 0:
         yield Broken(("encode.rate", "source.rate_hz"), "a constant rate needs source.rate_hz above 0 Hz")
     if sound.enabled and source.uri.startswith("/dev/") and not sound.device:

@@ -66,6 +66,27 @@ class PedalAdapters(Struct, forbid_unknown_fields=True, frozen=True):
     uinput: UinputPedalBench | None = None
 
 
+class CameraBench(Struct, forbid_unknown_fields=True, frozen=True):
+    """A camera: `device` is /dev/videoN (csi://N for jetson-utils too), then the mode that it is asked for.
+
+    `cut` and `restore` are shell commands that take its picture away, as a pulled cable does, and bring it back.
+    """
+
+    device: str
+    width: int
+    height: int
+    rate_hz: float
+    cut: str
+    restore: str
+
+
+class FrameSourceAdapters(Struct, forbid_unknown_fields=True, frozen=True):
+    """Adapters of the port `FrameSource`."""
+
+    v4l2: CameraBench | None = None
+    jetson_utils: CameraBench | None = None
+
+
 class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     """One bench. `ran_on` names it in reports: unit, carrier, pedal. A table [port.adapter] asks for that adapter."""
 
@@ -75,6 +96,7 @@ class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     files: FilesAdapters = FilesAdapters()
     power: PowerAdapters = PowerAdapters()
     pedal: PedalAdapters = PedalAdapters()
+    frame_source: FrameSourceAdapters = FrameSourceAdapters()
 
     def settings_of(self, key: str) -> Any:
         """The table of one adapter, by its key "port.adapter"; None when the bench does not name it.

@@ -26,8 +26,9 @@ from gi.repository import Gst, GstApp, GstVideo  # noqa: E402
 from firmware.errors import PartMissing  # noqa: E402
 from hw.ports import U8  # noqa: E402
 
-__all__ = ["Gst", "GstApp", "GstVideo", "error_of", "init", "make", "mapped"]
+__all__ = ["NOT_AGREED", "Gst", "GstApp", "GstVideo", "error_of", "init", "make", "mapped"]
 
+NOT_AGREED = "not-negotiated"
 _MAP_READ = 1
 
 
@@ -87,6 +88,7 @@ def mapped(buffer: Any) -> Iterator[U8]:
 
 
 def error_of(message: Any) -> tuple[str, int, str]:
-    """Domain, code and text of an ERROR or WARNING message."""
-    error, _debug = message.parse_error() if message.type == Gst.MessageType.ERROR else message.parse_warning()
-    return str(error.domain), int(error.code), str(error.message)
+    """Domain, code and text of an ERROR or WARNING message; NOT_AGREED in the text when no format suited both sides."""
+    error, debug = message.parse_error() if message.type == Gst.MessageType.ERROR else message.parse_warning()
+    why = f" ({NOT_AGREED})" if NOT_AGREED in (debug or "") else ""
+    return str(error.domain), int(error.code), str(error.message) + why

@@ -17,6 +17,7 @@ from firmware.pipeline.grid import ConstantRate
 from firmware.pipeline.lookout import Lookout
 from firmware.pipeline.output import Output
 from firmware.pipeline.picture_watch import PictureWatch
+from firmware.pipeline.rate_watch import RateWatch
 from firmware.pipeline.redact import Painter
 from firmware.pipeline.spell import Spell
 from firmware.pipeline.stats import Stats, rss_bytes
@@ -54,6 +55,7 @@ class FramePath:
         self._painter = Painter(kernels, cfg.fill)
         self._zones = ZonePlan(cfg.zones, fmt.coded_width, fmt.coded_height)
         self._watch = PictureWatch() if fmt.live else None
+        self._rate_watch = RateWatch(fmt.rate)
         self.stats = Stats()
         self.paused = False
         self._filled_until_ns = 0
@@ -177,7 +179,7 @@ class FramePath:
                 raise PipelineDied("The camera's adapter counts nothing of its pictures",
                                    meaning="A black or frozen picture would not be noticed, so nothing is recorded",
                                    todo="report this fault: it is one of the software")
-            for alert in self._watch.look(taken.stats, frame.pts_ns):
+            for alert in (*self._watch.look(taken.stats, frame.pts_ns), *self._rate_watch.look(taken.pts_ns)):
                 self._tell(alert)
         before = self._line.newest
         self._line.push(frame)

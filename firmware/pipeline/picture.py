@@ -83,3 +83,19 @@ def layout_of(pixel_format: str, colorimetry: str | None, lines: int, width: int
     kind = _FORMATS[pixel_format]
     count = {"NV12": 2, "I420": 3}.get(kind, 1)
     return Layout(kind, width, height, tuple(offsets[:count]), tuple(strides[:count]), *colour)
+
+
+def tight_layout(pixel_format: str, width: int, height: int) -> tuple[Layout, int]:
+    """Layout and size in bytes of an untagged picture whose rows and planes lie without gaps; GStreamer's format names.
+
+    Raises MediaUnreadable for a picture that the kernels do not take, or one that has no whole chroma samples.
+    """
+    if width % 2 or height % 2:
+        raise MediaUnreadable(f"A raw picture of {width}x{height} has an odd size")
+    size = width * height
+    offsets, strides, total = {
+        "NV12": ((0, size), (width, width), size * 3 // 2),
+        "I420": ((0, size, size * 5 // 4), (width, width // 2, width // 2), size * 3 // 2),
+        "RGB": ((0,), (width * 3,), size * 3),
+    }.get(pixel_format, ((0,), (width * 2,), size * 2))
+    return layout_of(pixel_format, None, height, width, height, offsets, strides), total

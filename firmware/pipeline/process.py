@@ -41,7 +41,8 @@ from firmware.pipeline.replay import DetectionLog
 from firmware.pipeline.schedule import hang_timeout_ns
 from firmware.pipeline.seats import take_seats
 from firmware.pipeline.sender import Sender
-from firmware.pipeline.source import open_source
+from firmware.pipeline.source import open_source, refuse_other_picture
+from hw.frame_rate import exact_rate
 from hw.ports import FrameSource, StreamFormat
 
 CONFIGURE_TIMEOUT_S = 30.0
@@ -119,6 +120,7 @@ class _Run:
         kernels = open_kernels(cfg.kernels)
         self._source = open_source(cfg.source, sound, cfg.sound.device, kernels=kernels)
         fmt = self._source.open()
+        refuse_other_picture(cfg.source, fmt, any_rate=cfg.encode.rate == "constant")
         if not sound:
             fmt = StreamFormat(fmt.width, fmt.height, fmt.rate, fmt.live, total_frames=fmt.total_frames)
         self._sender = Sender(self._channel, live=fmt.live)
@@ -150,7 +152,7 @@ class _Run:
     def _rate(self, fmt: StreamFormat) -> tuple[ConstantRate | None, Fraction]:
         if self._cfg.encode.rate == "variable":
             return None, fmt.rate
-        wanted = Fraction(self._cfg.source.rate_hz).limit_denominator(1001) or fmt.rate
+        wanted = exact_rate(self._cfg.source.rate_hz) or fmt.rate
         if wanted <= 0:
             raise ScrubcamError(
                 "encode.rate is constant, but neither source.rate_hz nor the source says which rate",

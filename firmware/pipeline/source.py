@@ -1,32 +1,42 @@
-"""Which source an address means: a file, a V4L2 device, an RTSP stream, or the scene generator."""
+"""Which source an address means: a file, a V4L2 device, a CSI camera, an RTSP stream, or the scene generator."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import stat
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from firmware import config
 from firmware.errors import MediaUnreadable, ScrubcamError, SourceMissing
 from firmware.pipeline.container import cut_short, lacks_index, varies
-from firmware.pipeline.gst import Gst, init, make
+from firmware.pipeline.gst import NOT_AGREED, Gst, init, make
 from firmware.pipeline.source_gst import GstSource
-from hw.ports import FrameSource, Kernels
+from hw.frame_rate import exact_rate
+from hw.ports import FrameSource, Kernels, StreamFormat
 
 RTSP_LATENCY_MS = 0  # over TCP nothing comes out of order, so nothing need wait
 FFMPEG_SLICE_THREADS = 2
 RTSP_OVER_TCP = 4  # GstRTSPLowerTrans: a lost UDP packet would be a lost frame
+RATE_SLACK = Fraction(4, 10_000)
+"""A device writes 59.94 in its own way (10000000/166833 for USB): near is meant, but 60 is not near."""
 
 
 def open_source(cfg: config.Source, sound: bool, sound_device: str = "", *, kernels: Kernels) -> FrameSource:
     """The source for `cfg.uri`, not yet opened. `sound_device` is a GStreamer description of a live microphone.
     `kernels` take its pictures in.
 
-    Raises SourceMissing when there is no such device or file, MediaUnreadable for an empty one.
+    Raises SourceMissing when there is no such device or file, MediaUnreadable for an empty one, PartMissing when
+    jetson-utils is configured and not there.
     """
     uri = cfg.uri
+    if cfg.capture == "jetson-utils":
+        from hw.jetson.capture import JetsonCapture
+
+        return JetsonCapture(uri, kernels, width=cfg.width, height=cfg.height, rate=exact_rate(cfg.rate_hz),
+                             lost_after_s=cfg.lost_after_s)
     if uri.startswith("scene://"):
         from hw.sim.scene import SceneSource
 
@@ -50,6 +60,27 @@ def open_source(cfg: config.Source, sound: bool, sound_device: str = "", *, kern
                               todo="copy it again, or repair it first")
     return GstSource(path, partial(_file_head, path), live=False, sound=sound, why_cut=partial(cut_short, path),
                      varies=partial(varies, path), kernels=kernels)
+
+
+def refuse_other_picture(cfg: config.Source, fmt: StreamFormat, *, any_rate: bool) -> None:
+    """Raise SourceMissing when a live source gives another picture than the configuration asks for.
+
+    `any_rate`: the rate asked for is made from whatever comes (encode.rate = "constant").
+    """
+    if not fmt.live or cfg.uri.startswith("scene://"):  # a scene's address says itself what it shows
+        return
+    if cfg.width and (fmt.width, fmt.height) != (cfg.width, cfg.height):
+        raise SourceMissing(
+            f"The source delivers {fmt.width}x{fmt.height}, but source.width and source.height say"
+            f" {cfg.width}x{cfg.height}",
+            meaning="Nothing is recorded", todo="set the camera or the configuration to the right one of the two",
+        )
+    wanted = exact_rate(0.0 if any_rate else cfg.rate_hz)
+    if wanted and fmt.rate and abs(fmt.rate - wanted) > wanted * RATE_SLACK:
+        raise SourceMissing(
+            f"The source delivers {float(fmt.rate):.6g} frames a second, but source.rate_hz says {cfg.rate_hz:g}",
+            meaning="Nothing is recorded", todo="set the camera or the configuration to the right one of the two",
+        )
 
 
 def _mode_of(path: str) -> int:
@@ -86,12 +117,7 @@ def _rtsp_head(uri: str, pipeline: Any) -> Any:
 def _v4l2_head(device: str, cfg: config.Source, pipeline: Any) -> Any:
     """v4l2src in the asked mode, decoded."""
     init()
-    mode = "".join(
-        part for part, wanted in (
-            (f",width={cfg.width}", cfg.width), (f",height={cfg.height}", cfg.height),
-            (f",framerate={round(cfg.rate_hz * 1000)}/1000", cfg.rate_hz),
-        ) if wanted
-    )
+    mode = mode_caps(cfg.width, cfg.height, exact_rate(cfg.rate_hz))
     caps = ";".join(kind + mode for kind in ("video/x-raw", "image/jpeg", "video/x-h264", "video/x-h265"))
     decoder = make("decodebin", force_sw_decoders=True)
     decoder.connect("deep-element-added", _decode_without_delay)
@@ -106,6 +132,17 @@ def _v4l2_head(device: str, cfg: config.Source, pipeline: Any) -> Any:
     return chain[-1]
 
 
+def mode_caps(width: int, height: int, rate: Fraction) -> str:
+    """The part of GStreamer caps that asks for a mode; 0 asks for nothing."""
+    low, high = rate * (1 - RATE_SLACK), rate * (1 + RATE_SLACK)
+    return "".join(
+        part for part, wanted in (
+            (f",width={width}", width), (f",height={height}", height),
+            (f",framerate=[{low.numerator}/{low.denominator},{high.numerator}/{high.denominator}]", rate),
+        ) if wanted
+    )
+
+
 def _decode_without_delay(_head: Any, _bin: Any, element: Any) -> None:
     """A software decoder that works on several frames at once hands each out frames later: time that detectors need."""
     if element.find_property("thread-type") is not None:
@@ -115,6 +152,9 @@ def _decode_without_delay(_head: Any, _bin: Any, element: Any) -> None:
 def _explain_live(domain: str, code: int, text: str) -> ScrubcamError | None:
     """A device or address that cannot be opened is missing, whatever GStreamer calls it."""
     del code
+    if NOT_AGREED in text:
+        return SourceMissing(f"The source cannot deliver the asked mode: {text}", meaning="Nothing is recorded",
+                             todo="set source.width, source.height and source.rate_hz to a mode of the device")
     if "resource" in domain and "Internal data" not in text:
         return SourceMissing(f"The source cannot be opened: {text}", meaning="Nothing is recorded",
                              todo="check the address, the cable and that no other program uses it")

@@ -1,4 +1,4 @@
-"""A camera or grabber through jetson-utils on a Jetson: raw NV12 frames, taken in by the kernels. It must not scrub."""
+"""A camera or grabber through jetson-utils on a Jetson: frames in the source's own format, taken in by the kernels."""
 
 from __future__ import annotations
 
@@ -11,62 +11,62 @@ from typing import Any
 import numpy as np
 
 from firmware.errors import FormatChanged, SourceLost, SourceMissing
-from firmware.pipeline.picture import Layout, ingest
+from firmware.pipeline.frame_times import FrameTimes, StampClock
+from firmware.pipeline.picture import ingest, tight_layout
 from hw.jetson.vendor_video import load_jetson_utils
 from hw.ports import U8, FrameTime, Kernels, SoundChunk, StreamFormat
 
 OPEN_TIMEOUT_S = 5.0
+SLOTS = 8  # the library reuses the slot of a frame after so many more
+_FORMATS = {"nv12": "NV12", "i420": "I420", "uyvy": "UYVY", "yuyv": "YUY2", "rgb8": "RGB"}  # theirs: GStreamer's
 
 
 class JetsonCapture:
     """FrameSource over `videoSource`. Raises PartMissing when jetson-utils is absent. Sound does not come this way."""
 
-    def __init__(self, uri: str, kernels: Kernels, *, width: int = 0, height: int = 0, rate_hz: float = 0.0) -> None:
+    def __init__(self, uri: str, kernels: Kernels, *, width: int = 0, height: int = 0, rate: Fraction = Fraction(0),
+                 lost_after_s: float = 1.5) -> None:
         self._utils = load_jetson_utils()
-        self._uri, self._kernels = uri, kernels
-        asked = {"width": width, "height": height, "framerate": rate_hz}
+        self._uri, self._kernels, self._rate, self._lost_after_s = uri, kernels, rate, lost_after_s
+        asked = {"width": width, "height": height, "framerate": float(rate), "numBuffers": SLOTS}
         self._options = {name: value for name, value in asked.items() if value}
-        self._rate = Fraction(rate_hz).limit_denominator(1001)
+        self._clock, self._times = StampClock(), FrameTimes(round(1e9 / rate) if rate else 0, live=True)
         self._source: Any = None
-        self._format: StreamFormat | None = None
-        self._layout = Layout("NV12", 0, 0, (0, 0), (0, 0))
-        self._last_ns = 0
+        self._seen, self._why = 0.0, ""
 
     def open(self) -> StreamFormat:
         try:
             self._source = self._utils.videoSource(self._uri, argv=["--headless"], options=self._options)
-            image = self._capture(OPEN_TIMEOUT_S)  # never Open(): on failure it sets an error without the GIL
         except Exception as error:  # the library raises bare Exceptions
             raise SourceMissing(f"{self._uri} does not open: {error}", todo="check the cable and source.uri") from None
-        if image is None or image.format != "nv12" or image.width % 2 or image.height % 2:
-            got = "nothing" if image is None else f"{image.width}x{image.height} {image.format}"
-            raise SourceMissing(f"{self._uri} delivers {got}", todo="set the grabber to NV12 and an even size")
-        if not image.mapped:
-            raise SourceMissing(f"{self._uri} delivers frames that only the GPU can read", todo="use a V4L2 source")
-        self._format = StreamFormat(image.width, image.height, self._rate, live=True)
-        width, height = image.width, image.height
-        self._layout = Layout("NV12", width, height, (0, width * height), (width, width))
-        return self._format
+        deadline, image = time.monotonic() + OPEN_TIMEOUT_S, None
+        while image is None and time.monotonic() < deadline:
+            image = self._capture(0.5)
+        if image is None or image.format not in _FORMATS or not image.mapped:
+            got = f"no picture {self._why}" if image is None else f"{image.format}, mapped: {image.mapped}"
+            raise SourceMissing(f"{self._uri} delivers {got}", meaning="Nothing is recorded",
+                                todo='check the cable and the mode, or set source.capture = "gstreamer"')
+        self._seen, self._shape = time.monotonic(), (image.width, image.height, image.format)
+        self._layout, self._bytes = tight_layout(_FORMATS[image.format], image.width, image.height)
+        return StreamFormat(image.width, image.height, self._rate, live=True)  # theirs is cast to int: 59 for 59.94
 
     def read(self, into: U8, timeout_s: float) -> FrameTime | None:
-        assert self._format is not None, "open() first"
-        try:
-            image = self._capture(timeout_s)
-        except Exception as error:
-            raise SourceLost(f"{self._uri} stopped: {error}", todo="check the cable") from None
+        image, now = self._capture(timeout_s), time.monotonic()
         if image is None:
+            if now - self._seen > self._lost_after_s:
+                raise SourceLost(f"{self._uri} has delivered no picture for {self._lost_after_s:g} s {self._why}",
+                                 meaning="The recording has a gap from here", todo="check the cable and the device")
             return None
-        if (image.width, image.height, image.format) != (self._format.width, self._format.height, "nv12"):
-            raise FormatChanged(f"{self._uri} now delivers {image.width}x{image.height} {image.format}")
+        if (image.width, image.height, image.format) != self._shape:
+            raise FormatChanged(f"{self._uri} now delivers {image.width}x{image.height} {image.format}",
+                                meaning="The recording ends here; everything before is kept")
+        self._seen = now
         self._utils.cudaDeviceSynchronize()
-        # The library's own array view claims three bytes a pixel where NV12 has one and a half, so: the pointer.
-        slot = (ctypes.c_uint8 * self._format.frame_bytes).from_address(image.ptr)
-        stats = ingest(self._kernels, np.ctypeslib.as_array(slot), self._layout, into)  # the library reuses the slot
-        pts_ns = time.monotonic_ns()  # of arrival: its own timestamps' clock differs by source
-        frame_ns = round(1e9 / self._rate) if self._rate else 0
-        step_ns, self._last_ns = (pts_ns - self._last_ns if self._last_ns else frame_ns), pts_ns
-        lost = max(0, round(step_ns / frame_ns) - 1) if frame_ns else 0  # it drops without a count
-        return FrameTime(pts_ns, frame_ns, lost, stats)
+        # The library's own array view claims three bytes a pixel whatever the format, so: the pointer.
+        slot = np.ctypeslib.as_array((ctypes.c_uint8 * self._bytes).from_address(image.ptr))
+        stats = ingest(self._kernels, slot, self._layout, into)
+        pts_ns, lost = self._times.place(self._clock.arrived(image.timestamp, time.monotonic_ns()))  # it has no count
+        return FrameTime(pts_ns, self._times.period_ns, lost, stats)
 
     def read_sound(self) -> Sequence[SoundChunk]:
         return ()
@@ -75,4 +75,9 @@ class JetsonCapture:
         self._source = None
 
     def _capture(self, timeout_s: float) -> Any:
-        return self._source.Capture(format="raw", timeout=max(1, int(timeout_s * 1000)))
+        """The latest frame or None. Never Open(): on failure it sets an error without the GIL; Capture() opens."""
+        try:
+            return self._source.Capture(format="raw", timeout=max(1, int(timeout_s * 1000)))
+        except Exception as error:  # also when two frames came in one wait: only time tells whether it is lost
+            self._why = f"({error})"
+            return None

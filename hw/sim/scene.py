@@ -18,6 +18,7 @@ import numpy as np
 from firmware.config import Source as SourceConfig
 from firmware.errors import ConfigError, FormatChanged
 from firmware.kernels.types import PictureStats
+from hw.frame_rate import exact_rate
 from hw.ports import U8, EndOfStream, FrameTime, SoundChunk, StreamFormat
 from hw.sim.moving_picture import MovingPicture
 from hw.sim.scene_picture import ScenePicture
@@ -48,7 +49,7 @@ class SceneSource:
         plain = SceneSettings()
         if 0 < source.width < 64 or 0 < source.height < 64 or source.seed < 0:
             raise ConfigError("for scene://, source.width and source.height are 64 or more, source.seed 0 or more")
-        rate = Fraction(source.rate_hz).limit_denominator(1001) if source.rate_hz >= 1 else plain.rate
+        rate = exact_rate(source.rate_hz) if source.rate_hz >= 1 else plain.rate
         return cls(source.uri, SceneSettings(
             width=source.width or plain.width, height=source.height or plain.height, rate=rate, seed=source.seed,
         ))
