@@ -126,7 +126,8 @@ def at_rate(rate: Fraction, seconds: float, start_ns: int) -> list[int]:
 
 
 @pytest.mark.parametrize(("promised", "now"), [
-    (30, 15), (30, 60), (60, 30), (Fraction(60000, 1001), 50), (25, 24), (25, 30), (50, 25), (Fraction(24000, 1001), 10),
+    (30, 15), (30, 60), (60, 30), (Fraction(60000, 1001), 50), (25, 24), (25, 30), (50, 25),
+    (Fraction(24000, 1001), 10),
 ])
 def test_another_rate_is_told_within_two_seconds_and_its_return_too(promised: Fraction, now: int) -> None:
     promised = Fraction(promised)
