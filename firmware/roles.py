@@ -92,8 +92,8 @@ COMMANDS: dict[str, tuple[Action, ...]] = {
     "roles remove": ("set-login",),
     "zones approve": ("approve-zones",),
     **dict.fromkeys((
-        "run", "selftest", "demo", "board", "pedal listen", "record", "recover", "scrub", "info", "export", "verify",
-        "privacy-eval", "reader", "recordings", "keys new", "keys device-ca", "keys certify", "audit verify",
+        "run", "provision", "selftest", "demo", "board", "pedal listen", "record", "recover", "scrub", "info", "export",
+        "verify", "privacy-eval", "reader", "recordings", "keys new", "keys device-ca", "keys certify", "audit verify",
         "certificate",
     ), NOTHING),
 }

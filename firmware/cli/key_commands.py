@@ -90,7 +90,7 @@ def device_ca(
 
 @keys_app.command("certify")
 def certify(
-    device: Annotated[Path, typer.Argument(metavar="DEVICE.pub", help="The device's public key: its device.pub.")],
+    device: Annotated[Path, typer.Argument(metavar="DEVICE", help="A device's request (NAME.csr) or device.pub.")],
     ca: Annotated[Path, typer.Option("--ca", help="The CA's certificate; its key is beside it, NAME.key.")],
     name: Annotated[str, typer.Option("--name", help="The device's name, as in its configuration.")],
     ca_key: Annotated[Path | None, typer.Option("--ca-key", help="The CA's key, where it is elsewhere.")] = None,

@@ -20,6 +20,7 @@ from firmware.cli import (
     key_commands,
     pedal_commands,
     press_command,
+    provision_command,
     reader_commands,
     record_commands,
     role_commands,
@@ -56,6 +57,7 @@ def options(
 
 
 device_commands.register(app)
+provision_command.register(app)
 ask_commands.register(app)
 record_commands.register(app)
 file_commands.register(app)

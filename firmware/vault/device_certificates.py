@@ -63,14 +63,28 @@ def load_device_ca(path_key: str, path_certificate: str, passphrase: str | None 
 
 
 def certify_device(ca: DeviceCa, path_public: str, name: str, path_certificate: str, now: datetime.datetime) -> None:
-    """Write the certificate of the device key in `path_public` (device.pub), a new file. Raises KeyFault, DiskFault."""
+    """Write the certificate of the device key in `path_public`, a new file. Raises KeyFault, DiskFault.
+
+    `path_public` is a device.pub or a device's request (PKCS#10); of a request only the key is taken.
+    """
     try:
-        device = serialization.load_pem_public_key(_read(path_public))
+        data = _read(path_public)
+        asked = b"REQUEST-----" in data
+        device = _requested_key(data, path_public) if asked else serialization.load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFault(f"{path_public} is no public key", todo="name the device's device.pub") from error
     if not isinstance(device, Ed25519PublicKey):
         raise KeyFault(f"{path_public} is not a device key (Ed25519)", todo="name the device's device.pub")
     _write_new(path_certificate, to_pem(ca.certify(name, device, now)), mode=0o644)
+
+
+def _requested_key(data: bytes, path: str) -> object:
+    """The key in a request that is signed by it: whoever made the request has the key. Raises KeyFault, ValueError."""
+    request = x509.load_pem_x509_csr(data)
+    if not request.is_signature_valid:
+        raise KeyFault(f"the request {path} is not signed by its own key", meaning="It was changed on the way",
+                       todo="take it from the device again")
+    return request.public_key()
 
 
 def read_certificates(path: str) -> list[x509.Certificate]:

@@ -7,9 +7,11 @@ import os
 import re
 from dataclasses import dataclass
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.x509.oid import NameOID
 
 from firmware.durable import write_durably
 from firmware.errors import KeyFault
@@ -92,6 +94,12 @@ class DeviceKey:
     def sign(self, data: bytes) -> bytes:
         """The 64-byte Ed25519 signature of `data`."""
         return self._key.sign(data)
+
+    def certificate_request(self, name: str) -> bytes:
+        """A request for this device's certificate (PKCS#10, PEM), for the site's device CA."""
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(self._key, None)
+        return request.public_bytes(serialization.Encoding.PEM)
 
     def private_pem(self) -> bytes:
         """PKCS#8 PEM; openssl reads it."""
