@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from firmware.recorder import controls
 
+TIMING = dict.fromkeys(("pedal", "privacy"), controls.Timing())
+
 
 class Gestures:
     """`made` are all gestures so far, (role, kind)."""
@@ -15,7 +17,7 @@ class Gestures:
         self.made: list[tuple[str, str]] = []
 
     def poll(self, levels: Mapping[str, bool], now_ns: int) -> None:
-        self._state, gestures = controls.poll(self._state, dict(levels), now_ns, controls.Timing())
+        self._state, gestures = controls.poll(self._state, levels, now_ns, TIMING)
         self.made += [(gesture.line, gesture.kind) for gesture in gestures]
 
     def lost(self) -> None:

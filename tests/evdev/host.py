@@ -70,7 +70,7 @@ class Host:
         return len(self._node(node).device.clients)
 
     def mode(self, node: str, mode: int) -> None:
-        self._bed.path(node).chmod(mode)
+        self._bed.set_mode(node, mode)
 
     def stranger(self, node: str) -> None:
         """Another program opens the device and takes it for itself."""

@@ -119,12 +119,12 @@ class Testbed:
     def node(self, name: str) -> Node:
         return self._nodes[name][0]
 
-    def path(self, name: str) -> Path:
-        """Where the node really lies, for changing who may open it. Any user may use the testbed itself."""
+    def set_mode(self, name: str, mode: int) -> None:
+        """Who may open the node; the emulation behind it is open to all."""
         root = Path(self._bed.get_root_dir())
         root.chmod(0o755)
         (root / "ioctl" / "dev" / "input" / name).chmod(0o666)
-        return root / "dev" / "input" / name
+        (root / "dev" / "input" / name).chmod(mode)
 
     def unplug(self, name: str) -> None:
         """The device lets its keys go and dies; its node and its sysfs folder go away."""
@@ -134,4 +134,4 @@ class Testbed:
             node.device.die()
         self._bed.remove_device(f"/sys{parent}/{name}")
         self._bed.remove_device(f"/sys{parent}")
-        self.path(name).unlink(missing_ok=True)
+        (Path(self._bed.get_root_dir()) / "dev" / "input" / name).unlink(missing_ok=True)
