@@ -1,0 +1,108 @@
+"""Long trains of presses and of electrosurgery-like noise, through the simulated board's pins and all that reads them, in
+simulated time: hours of an operating day in seconds.
+
+The pins, the debounce, the gestures and the mapping are the recorder's own; only the clock that they look at is ours.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from firmware.config import Controls
+from firmware.recorder import machine_types as t
+from firmware.recorder.pedal_desk import PedalDesk
+from hw.sim import board as sim_board
+from hw.sim.board import SimBoard
+
+MS = 1_000_000
+POLL_MS = (4.0, 5.5)
+LATE_POLL_MS = 12.0
+LATE_SHARE = 0.01
+MOST_BURST_MS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a train was, and what was made of it. `longest_gap_ms` is the longest time between two polls."""
+
+    trains: int
+    polls: int
+    simulated_s: float
+    longest_gap_ms: float
+    made: Counter[str]
+    alerts: int
+
+
+class _Train:
+    """The recorder's polling loop over a simulated board, on a clock that jumps from poll to poll."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.now_ns = 1_000_000 * MS
+        self.polls = self.longest_gap_ns = self.alerts = 0
+        self.made: Counter[str] = Counter()
+        self.board = SimBoard(seed=seed)
+        self.desk = PedalDesk(Controls(), self.board)
+        self._began_ns = self.now_ns
+
+    def poll_until(self, end_ns: int) -> None:
+        """Poll every 4 to 5.5 ms, and now and then late, as the recorder's loop does."""
+        while self.now_ns < end_ns:
+            late = self.rng.random() < LATE_SHARE
+            gap_ns = round((self.rng.uniform(POLL_MS[1], LATE_POLL_MS) if late else self.rng.uniform(*POLL_MS)) * MS)
+            self.now_ns += gap_ns
+            self.longest_gap_ns = max(self.longest_gap_ns, gap_ns)
+            self.polls += 1
+            for told in self.desk.read(self.now_ns, ""):
+                if isinstance(told, t.Alerted):
+                    self.alerts += 1
+                else:
+                    self.made[f"{told.gesture.line} {told.gesture.kind}"] += 1
+
+    def wait_ms(self, least: float, most: float) -> None:
+        self.poll_until(self.now_ns + round(self.rng.uniform(least, most) * MS))
+
+    def counted(self, trains: int) -> Counted:
+        self.board.close()
+        return Counted(trains, self.polls, (self.now_ns - self._began_ns) / 1e9, self.longest_gap_ns / MS, self.made,
+                       self.alerts)
+
+
+@contextmanager
+def _train(seed: int) -> Iterator[_Train]:
+    clock = SimpleNamespace(monotonic_ns=lambda: train.now_ns, time=lambda: train.now_ns / 1e9)
+    with patch.object(sim_board, "time", clock):
+        train = _Train.__new__(_Train)
+        train.__init__(seed)  # type: ignore[misc]
+        yield train
+
+
+def presses(count: int, seed: int = 1) -> Counted:
+    """Feet on the pedal: each press bounces for 1 to 8 ms at both ends and lasts 60 to 500 ms."""
+    with _train(seed) as train:
+        train.wait_ms(100, 200)
+        for _ in range(count):
+            train.board.press("pedal")
+            train.wait_ms(60, 500)
+            train.board.release("pedal")
+            train.wait_ms(60, 250)
+        return train.counted(count)
+
+
+def bursts(count: int, seed: int = 1) -> Counted:
+    """Electrosurgery beside idle lines: bursts of 1 to 15 ms on either line, or both, 10 to 150 ms apart."""
+    with _train(seed) as train:
+        train.wait_ms(100, 200)
+        for _ in range(count):
+            lines = train.rng.choice((("pedal",), ("privacy",), ("pedal", "privacy")))
+            for line in lines:
+                train.board.disturb(line, train.rng.uniform(1.0, MOST_BURST_MS) / 1e3)
+            train.wait_ms(10, 150)
+        train.wait_ms(100, 200)
+        return train.counted(count)
