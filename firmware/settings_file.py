@@ -176,10 +176,10 @@ def _check_plain(value: Any) -> None:
 
 
 def _told(settings: msgspec.Struct, path: KeyPath) -> str:
-    """A setting and its value, as "section.key = value"; an element of a list of tables by its name."""
+    """A setting and its value, as "section.key = value"; an element of a list of tables by its first setting."""
     value = getattr(getattr(settings, path[0]), path[1])
     if len(path) > 2:
-        return f"{path[0]}.{path[1]}[{path[2]}] ({value[int(path[2])].name})"
+        return f"{path[0]}.{path[1]}[{path[2]}] ({msgspec.structs.astuple(value[int(path[2])])[0]})"
     return f"{path[0]}.{path[1]} = {shown(value)}"
 
 

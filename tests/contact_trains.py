@@ -1,5 +1,4 @@
-"""Long trains of presses and of electrosurgery-like noise, through the simulated board's pins and all that reads them, in
-simulated time: hours of an operating day in seconds.
+"""Long trains of presses and of electrosurgery-like noise, in simulated time: hours of an operating day in seconds.
 
 The pins, the debounce, the gestures and the mapping are the recorder's own; only the clock that they look at is ours.
 """
@@ -11,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import SimpleNamespace
 from unittest.mock import patch
 
 from firmware.config import Controls
@@ -39,48 +37,58 @@ class Counted:
     alerts: int
 
 
+class _Clock:
+    """Stands in for the module `time` of the simulated board."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000_000 * MS
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def time(self) -> float:
+        return self.now_ns / 1e9
+
+
 class _Train:
     """The recorder's polling loop over a simulated board, on a clock that jumps from poll to poll."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
-        self.now_ns = 1_000_000 * MS
+    def __init__(self, clock: _Clock, seed: int) -> None:
+        self.rng, self.clock = random.Random(seed), clock
         self.polls = self.longest_gap_ns = self.alerts = 0
         self.made: Counter[str] = Counter()
         self.board = SimBoard(seed=seed)
         self.desk = PedalDesk(Controls(), self.board)
-        self._began_ns = self.now_ns
+        self._began_ns = self.clock.now_ns
 
     def poll_until(self, end_ns: int) -> None:
         """Poll every 4 to 5.5 ms, and now and then late, as the recorder's loop does."""
-        while self.now_ns < end_ns:
+        while self.clock.now_ns < end_ns:
             late = self.rng.random() < LATE_SHARE
             gap_ns = round((self.rng.uniform(POLL_MS[1], LATE_POLL_MS) if late else self.rng.uniform(*POLL_MS)) * MS)
-            self.now_ns += gap_ns
+            self.clock.now_ns += gap_ns
             self.longest_gap_ns = max(self.longest_gap_ns, gap_ns)
             self.polls += 1
-            for told in self.desk.read(self.now_ns, ""):
+            for told in self.desk.read(self.clock.now_ns, ""):
                 if isinstance(told, t.Alerted):
                     self.alerts += 1
                 else:
                     self.made[f"{told.gesture.line} {told.gesture.kind}"] += 1
 
     def wait_ms(self, least: float, most: float) -> None:
-        self.poll_until(self.now_ns + round(self.rng.uniform(least, most) * MS))
+        self.poll_until(self.clock.now_ns + round(self.rng.uniform(least, most) * MS))
 
     def counted(self, trains: int) -> Counted:
         self.board.close()
-        return Counted(trains, self.polls, (self.now_ns - self._began_ns) / 1e9, self.longest_gap_ns / MS, self.made,
-                       self.alerts)
+        simulated_s = (self.clock.now_ns - self._began_ns) / 1e9
+        return Counted(trains, self.polls, simulated_s, self.longest_gap_ns / MS, self.made, self.alerts)
 
 
 @contextmanager
 def _train(seed: int) -> Iterator[_Train]:
-    clock = SimpleNamespace(monotonic_ns=lambda: train.now_ns, time=lambda: train.now_ns / 1e9)
+    clock = _Clock()
     with patch.object(sim_board, "time", clock):
-        train = _Train.__new__(_Train)
-        train.__init__(seed)  # type: ignore[misc]
-        yield train
+        yield _Train(clock, seed)
 
 
 def presses(count: int, seed: int = 1) -> Counted:
@@ -102,7 +110,7 @@ def bursts(count: int, seed: int = 1) -> Counted:
         for _ in range(count):
             lines = train.rng.choice((("pedal",), ("privacy",), ("pedal", "privacy")))
             for line in lines:
-                train.board.disturb(line, train.rng.uniform(1.0, MOST_BURST_MS) / 1e3)
+                train.board.burst(line, train.rng.uniform(1.0, MOST_BURST_MS) / 1e3)
             train.wait_ms(10, 150)
         train.wait_ms(100, 200)
         return train.counted(count)

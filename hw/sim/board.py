@@ -18,6 +18,7 @@ from typing import Literal, get_args
 from firmware.errors import ConfigError
 from hw.ports import LightName, LightPattern, PedalLost, ToneName
 from hw.sim.board_wire import BoardWire
+from hw.sim.noise import LineNoise
 
 LineName = Literal["pedal", "privacy"]
 LINES: tuple[LineName, ...] = get_args(LineName)
@@ -72,6 +73,7 @@ class SimBoard:
         self._lock = threading.Lock()
         self._rng = random.Random(seed)
         self._contacts: dict[str, _Contact] = {name: _Contact() for name in LINES}
+        self._noise: dict[str, LineNoise] = {name: LineNoise() for name in LINES}
         self._lights: dict[str, str] = dict.fromkeys(get_args(LightName), "off")
         self._log: deque[BoardEvent] = deque(maxlen=LOG_BOUND)
         self._closed = False
@@ -104,7 +106,10 @@ class SimBoard:
             for name, contact in self._contacts.items():
                 if not contact.plugged:
                     raise PedalLost(f"the {name} is unplugged")
-            return {name: contact.reading(now_ns) for name, contact in self._contacts.items()}
+            return {
+                name: self._noise[name].over(contact.reading(now_ns), now_ns, self._rng)
+                for name, contact in self._contacts.items()
+            }
 
     def show(self, light: LightName, pattern: LightPattern) -> None:
         if light not in get_args(LightName) or pattern not in get_args(LightPattern):
@@ -141,6 +146,12 @@ class SimBoard:
 
     def release(self, line: str) -> None:
         self._move(line, False)
+
+    def burst(self, line: str, seconds: float) -> None:
+        """Electrosurgery beside the cable, for so long."""
+        with self._lock:
+            self._contact(line)
+            self._noise[line].burst(seconds, time.monotonic_ns(), self._rng)
 
     def unplug(self, line: str) -> None:
         self._set_plugged(line, False)

@@ -1,6 +1,6 @@
 """The wire to a simulated board: one Unix socket, one request a line, one JSON answer a line, both ways bounded.
 
-    press pedal | release pedal | tap pedal 0.1 | unplug pedal | plug pedal | lights | log
+    press pedal | release pedal | tap pedal 0.1 | burst pedal 0.01 | unplug pedal | plug pedal | lights | log
 
 A tap answers at once and lets go by itself. It must not know what a press means.
 """
@@ -123,21 +123,29 @@ class BoardWire:
                     return {"ok": True, "lights": self._board.patterns()}
                 case ["log"]:
                     return {"ok": True, "log": [asdict(event) for event in self._board.log()]}
+                case ["burst", name, seconds]:
+                    self._board.burst(name, _seconds(seconds))
                 case ["tap", name, seconds]:
-                    self._tap(name, float(seconds))
+                    self._tap(name, _seconds(seconds))
                 case [verb, name] if verb in verbs:
                     verbs[verb](name)
                 case _:
-                    return {"ok": False, "error": "one of: press|release|unplug|plug LINE, tap LINE S, lights, log"}
+                    return {"ok": False, "error": "one of: press|release|unplug|plug LINE, tap|burst LINE S,"
+                                                  " lights, log"}
         except ValueError as error:
             return {"ok": False, "error": str(error)}
         return {"ok": True}
 
     def _tap(self, name: str, seconds: float) -> None:
-        if not 0 < seconds <= MAX_TAP_S:
-            raise ValueError(f"a tap lasts more than 0 and at most {MAX_TAP_S:g} s")
         self._board.press(name)
         heapq.heappush(self._releases, (time.monotonic() + seconds, name))
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= MAX_TAP_S:
+        raise ValueError(f"a tap or a burst lasts more than 0 and at most {MAX_TAP_S:g} s")
+    return seconds
 
 
 class BoardRemote:
