@@ -29,6 +29,7 @@ FOUND: list[tuple[str, bytes]] = [
     # A value that is not known, nested deeply, raised RecursionError.
     ("ledger", b'{"reason":' + b"[" * 3000),
     ("case-file", b"state = " + b"[" * 3000),
+    ("provision-answers", b"name = " + b"[" * 3000),
     ("timestamp-files", b'{"reason":' + b"[" * 3000),
     ("sealed-forged", struct.pack(">H", 3010) + b'{"later": ' + b"[" * 3000),
 ]

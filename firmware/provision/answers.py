@@ -56,7 +56,7 @@ def read_answers(path: str | os.PathLike[str]) -> Answers:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})", meaning="Nothing was changed",
                           todo="check the path") from error
-    except (ValueError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # tables nested too deeply for the parser are no TOML of ours
         raise ConfigError(f"{path}: {error}", meaning="Nothing was changed",
                           todo=f"an answers file has: {', '.join(Answers.__struct_fields__)}") from error
 

@@ -45,6 +45,7 @@ from firmware.messages import (
 from firmware.vault.device_key import DeviceKey
 from firmware.vault.keys import PrivateKey
 from firmware.vault.ledger import HandOver, Mark
+from hw import board_definition
 from tests.fuzz import audit, certificates, sealed, stamps, state_files
 
 CONSENT = Consent(state="given", video=True, audio=True, by="Dr. N.", evidence="form 7", purpose="teaching of suturing",
@@ -54,7 +55,7 @@ VIDEO = VideoTrack("h264", 64, 48, 64, 48, bytes.fromhex("0142c00affe1000467 42c
 SOUND = SoundTrack("opus", 48_000, 2, bytes.fromhex("0002013800bb80000000"))
 FRAMES = [Sample(0, 33_000_000, True, b"\0\0\0\x02\x65\x88"), Sample(33_000_000, 33_000_000, False, b"\0\0\0\x01\x41")]
 SOUNDS = [Sample(0, 20_000_000, True, b"opus")]
-DEPLOY = Path(__file__).parents[2] / "deploy"
+ROOT = Path(__file__).parents[2]
 
 
 def seeds(name: str) -> list[bytes]:
@@ -120,7 +121,10 @@ def _ledger() -> list[bytes]:
 
 _DETECTIONS = b'{"kind": "face", "pts_ns": 5, "regions": [[1, 2, 3, 4, 0.0, 0.9]]}\n' * 2
 _SEEDS: dict[str, Callable[[], list[bytes]]] = {
-    "config": lambda: [path.read_bytes() for path in sorted(DEPLOY.glob("*.toml"))],
+    "config": lambda: [path.read_bytes() for path in sorted((ROOT / "deploy").glob("*.toml"))],
+    "board-definition": lambda: [path.read_bytes() for path in sorted(board_definition.FOLDER.glob("*.toml"))],
+    "provision-answers": lambda: [b'name = "or-1"\nroom = "OR 1"\nbroker_host = "fleet.example"\nbroker_port = 8883\n'],
+    "bench-file": lambda: [(ROOT / "hil" / "bench.example.toml").read_bytes(), b'ran_on = "a"\n[clock.system]\n'],
     "models-lock": lambda: [resources.files("firmware").joinpath("models.lock").read_bytes()],
     "scene-uri": lambda: [b"scene://?width=640&height=360&rate=30000/1001&seconds=2&show=turn&light=dim&shutter=0.5"],
     "mqtt-command": _command,

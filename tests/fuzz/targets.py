@@ -18,8 +18,11 @@ from firmware.media.fmp4 import parse_fragment, parse_init
 from firmware.messages import FromPipeline, FromRecorder, ToPipeline, ToRecorder
 from firmware.pipeline.detect.models import parse_lock
 from firmware.pipeline.replay import load_detections
+from firmware.provision.answers import read_answers
 from firmware.vault.device_key import load_trust_list
 from firmware.vault.keys import PrivateKey, PublicKey
+from hil import bench_file
+from hw.board_definition import read_definition
 from hw.sim.scene_uri import parse_scene_uri
 from tests.fuzz import audit, certificates, sealed, stamps, state_files
 from tests.fuzz.sealed import told_well
@@ -115,6 +118,9 @@ def init_segment(data: bytes) -> None:
 
 TARGETS: dict[str, Target] = {
     "config": config,
+    "board-definition": _file(read_definition, ConfigError),
+    "provision-answers": _file(read_answers, ConfigError),
+    "bench-file": _file(bench_file.load, ConfigError),
     "models-lock": models_lock,
     "scene-uri": scene_uri,
     "mqtt-command": mqtt_command,
