@@ -226,6 +226,14 @@ def test_consent_comes_with_its_field_and_only_then() -> None:
     assert isinstance(read(encode(FleetCommand("q", "pause", moment="induction"))), Refusal)
 
 
+@given(st.text(max_size=32))
+def test_a_surgeon_comes_with_its_verb_and_only_then(surgeon: str) -> None:
+    assert read(encode(FleetCommand("q", "surgeon", surgeon=surgeon))) == Command("q", "surgeon", "mqtt",
+                                                                                  surgeon=surgeon)
+    refused = read(encode(FleetCommand("q", "start", surgeon=surgeon)))
+    assert isinstance(refused, Refusal) == bool(surgeon)
+
+
 def test_the_link_to_the_patients_record_is_refused_and_what_was_sent_is_not_repeated() -> None:
     refused = read(json.dumps({"id": "q", "verb": "consent", "consent": {"patient_ref": "MRN 4711"}}).encode())
     assert refused == Refusal("q", "consent: the link to the patient's record (patient_ref) is taken on the unit's own"

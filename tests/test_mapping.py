@@ -179,7 +179,8 @@ def test_a_contact_that_closes_turns_the_ready_light_over_and_leaves_the_record_
     wanted: LightPattern = "off" if before else "on"
     assert lights.shown == ([("ready", wanted)] if wanted != LOOKS[look].ready else [])
     assert turned(LOOKS[look].ready, now - began_ns) == wanted
-    assert lamps.answered_ns == now
+    assert lamps.answered_ns(now - 30 * MS) == now
+    assert lamps.answered_ns(now + 1) == 0
     lights.shown.clear()
     lamps.show(LOOKS[look], True, now + 50 * MS)
     assert lights.shown == []
@@ -255,6 +256,17 @@ def test_beside_a_lost_pedal_the_privacy_button_goes_on_working() -> None:
     wires.problem = None
     _, told = read_for(desk, now, 100)
     assert told == [t.Alerted("pedal", cleared=True)]
+
+
+def test_two_pedals_at_once_each_count_for_themselves() -> None:
+    wires = Wires()
+    desk = PedalDesk(Controls(), wires)
+    now, _ = read_for(desk, 5_000 * MS, 100)
+    wires.levels |= {"pedal": True, "privacy": True}
+    now, told = read_for(desk, now, 200)
+    wires.levels |= {"pedal": False, "privacy": False}
+    now, more = read_for(desk, now, 200)
+    assert [one.action for one in (*told, *more) if isinstance(one, Made)] == ["pause-or-resume", "start-or-bookmark"]
 
 
 def test_a_power_fail_line_is_nobodys_pedal() -> None:

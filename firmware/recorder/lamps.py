@@ -6,9 +6,14 @@ seen in every look. The record light has no part in it: it follows bytes on the 
 
 from __future__ import annotations
 
+from collections import deque
+
 from firmware.recorder.looks import Look
 from hw.light_patterns import lit_at
 from hw.ports import LightPattern, Lights
+
+REMEMBERED = 8
+"""So many answers: a press that waits for a second one is told of after that one was answered."""
 
 
 class Lamps:
@@ -20,14 +25,13 @@ class Lamps:
         self._record: LightPattern | None = None
         self._ready_since_ns = 0
         self._answer: LightPattern | None = None
-        self.answered_ns = 0
-        """When the last contact that closed was answered; CLOCK_MONOTONIC."""
+        self._answered_ns: deque[int] = deque(maxlen=REMEMBERED)
 
     def show(self, look: Look, touched: bool, now_ns: int) -> None:
         """Show `look`; with the answer in its ready light while a contact is `touched`."""
         if touched and self._answer is None:
             self._answer = turned(self._ready or "off", now_ns - self._ready_since_ns)
-            self.answered_ns = now_ns
+            self._answered_ns.append(now_ns)
         elif not touched:
             self._answer = None
         ready = self._answer or look.ready
@@ -37,6 +41,10 @@ class Lamps:
         if look.record != self._record:
             self._lights.show("record", look.record)
             self._record = look.record
+
+    def answered_ns(self, contact_ns: int) -> int:
+        """When a contact that closed at `contact_ns` was answered; 0: it is not remembered. CLOCK_MONOTONIC."""
+        return next((at_ns for at_ns in self._answered_ns if at_ns >= contact_ns), 0)
 
 
 def turned(pattern: LightPattern, since_ns: int) -> LightPattern:

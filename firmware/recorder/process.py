@@ -218,7 +218,7 @@ class RecorderProcess:
         gesture = made.gesture
         self._look_at_conditions()
         self._feed(t.Pressed(made.action, new_recording_id(), gesture.line, gesture.closed_ns))
-        told = press_fields(made, self._effects.take_press_answer(), self._lamps.answered_ns)
+        told = press_fields(made, self._effects.take_press_answer(), self._lamps.answered_ns(gesture.closed_ns))
         self._note("pressed", self._state.recording_id, told)
 
     def _read_commands(self) -> None:

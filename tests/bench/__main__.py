@@ -1,5 +1,5 @@
 """`make bench`: frames per second of plain encodes and of the whole recorder, bytes per second of sealed recordings, as
-ratios of interleaved runs."""
+ratios of interleaved runs; and how soon a press is answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from firmware.config import Config
 from firmware.vault.keys import new_archive_key
-from tests.bench import clips, deface, runs, sealed
+from tests.bench import clips, deface, presses, runs, sealed
 
 SIZES = {"1080p": (1920, 1080, 20.0), "4K": (3840, 2160, 8.0)}
 NAMES = {
@@ -116,6 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--starts", type=int, default=100, help="Recordings started by the pedal.")
     parser.add_argument("--work", type=Path, default=Path("bench-out"))
     asked = parser.parse_args()
     asked.work.mkdir(exist_ok=True)
@@ -130,6 +131,7 @@ def main() -> None:
         runs_of_c = results["4K"]["c"].runs
         recorder_cpu_s = statistics.median(run.cpu_s for run in runs_of_c) / SIZES["4K"][2]
     sealed.measure(asked.rounds, None, recorder_cpu_s)
+    presses.measure(asked.starts)
 
 
 if __name__ == "__main__":

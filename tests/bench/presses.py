@@ -1,5 +1,5 @@
-"""`make bench`, the pedal: from the foot on the simulated wire to the light, and to the first sealed byte on the disk; how
-many of ten thousand presses are lost, and of ten thousand bursts of noise taken for one.
+"""`make bench`, the pedal: from the foot on the simulated wire to the light, and to the first sealed byte on the disk;
+how many of ten thousand presses are lost, and of ten thousand bursts of noise taken for one.
 
 A whole recorder runs, with its pipeline and a real file system. A foot closes the simulated contact over the board's
 socket; what the lights showed, and when, is the board's own log; when bytes were on the disk is the recorder's journal.
