@@ -115,6 +115,16 @@ class TestSimBoard(BoardContract):
         board.plug("pedal")
         assert board.read()["pedal"] is False
 
+    def test_a_burst_of_noise_is_read_as_closings_until_it_ends(self, board: SimBoard) -> None:
+        board.burst("pedal", 0.05)
+        wait_for(lambda: board.read()["pedal"])
+        assert board.read()["privacy"] is False
+        time.sleep(0.06)
+        assert board.read() == {"pedal": False, "privacy": False}
+        assert board.log() == [], "nobody pressed"
+        with pytest.raises(ValueError, match="no line 'nose'"):
+            board.burst("nose", 0.01)
+
     def test_the_log_tells_every_change_once_in_order(self, board: SimBoard) -> None:
         board.show("record", "on")
         board.show("record", "on")
@@ -175,7 +185,8 @@ class TestBoardSocket:
             board.read()
 
     @pytest.mark.parametrize(
-        "line", ["", "dance", "press", "press nose", "tap pedal", "tap pedal -1", "tap pedal nan", "tap pedal 1e9"]
+        "line", ["", "dance", "press", "press nose", "tap pedal", "tap pedal -1", "tap pedal nan", "tap pedal 1e9",
+                 "burst pedal 0", "burst nose 0.01"]
     )
     def test_nonsense_is_answered_and_changes_nothing(self, board: SimBoard, remote: BoardRemote, line: str) -> None:
         with pytest.raises(ValueError, match=r"one of|no line|a tap|convert"):

@@ -31,7 +31,7 @@ LOOKS: dict[str, Look] = {
     "ready": Look("on", "off", "ready: a press starts"),
     "not-ready": Look("slow", "off", "something is missing for a start: consent, room on the disk, a picture"),
     "ready-warning": Look("double", "off", "ready, but somebody should look at a warning"),
-    "refused": Look("triple", "off", "refused: nothing is recorded; the reason is on the page and the fleet's desk"),
+    "refused": Look("triple", "off", "refused: nothing is recorded; `scrubcam ask status` and the fleet say why"),
     "starting": Look("fast", "off", "the press is taken; nothing is on the disk yet"),
     "recording": Look("off", "on", "recording: bytes reach the disk"),
     "recording-marked": Look("on", "on", "recording; a bookmark was just set"),
