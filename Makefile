@@ -1,7 +1,7 @@
 # Scrubcam: `make demo` runs a whole case on this PC, `make test` passes the tests. Both install what they need first.
 PY := .venv/bin/python
 
-.PHONY: help setup kernels gpu-test gpu-bench demo reader-check test check bench attacks soak crash power-cut fuzz deb deb-check clean
+.PHONY: help setup kernels gpu-test gpu-bench demo reader-check test check bench attacks soak crash power-cut fuzz deb deb-check bench-virtual clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -64,5 +64,9 @@ deb-check: setup ## install the package on a clean Debian 12 made for it and run
 	$(PY) -m deploy.package.build --arch $$(dpkg --print-architecture) --python 3.11 --out dist
 	deploy/package/check.sh dist/scrubcam_*+py3.11_$$(dpkg --print-architecture).deb
 
+bench-virtual: setup ## boot a virtual unit in QEMU: contract suite, a recorded case, a power cut (not a test; minutes)
+	@deploy/setup.sh bench-virtual
+	$(PY) -m hil.virtual
+
 clean:           ## remove what the targets above left in this folder
-	rm -rf .venv .models cuda/build dist demo-out bench-out attacks-out power-cut-out fuzz-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .models cuda/build dist demo-out bench-out attacks-out power-cut-out fuzz-out bench-virtual-out .models-dev .pytest_cache .mypy_cache .ruff_cache *.egg-info

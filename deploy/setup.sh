@@ -38,6 +38,12 @@ if [ "${1:-}" = package ]; then
   fi
 fi
 
+# For `make bench-virtual` only: a virtual machine, and what its first file system is made of. Its kernel is fetched by
+# hil/debian_kernel.py and installed nowhere.
+if [ "${1:-}" = bench-virtual ]; then
+  PACKAGES+=(qemu-system-x86 busybox-static kmod cpio e2fsprogs iproute2)
+fi
+
 missing=()
 for package in "${PACKAGES[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

@@ -60,10 +60,15 @@ class UinputPedalBench(Struct, forbid_unknown_fields=True, frozen=True):
     """A pedal that the tests make with uinput on this machine's kernel; nothing to set."""
 
 
+class QemuPedalBench(Struct, forbid_unknown_fields=True, frozen=True):
+    """The pedal of the virtual bench, QEMU's USB keyboard, from inside its guest; nothing to set."""
+
+
 class PedalAdapters(Struct, forbid_unknown_fields=True, frozen=True):
     """Foot pedals."""
 
     uinput: UinputPedalBench | None = None
+    qemu: QemuPedalBench | None = None
 
 
 class CameraBench(Struct, forbid_unknown_fields=True, frozen=True):

@@ -16,8 +16,10 @@ from firmware.ipc import Channel
 from firmware.messages import Answer, Command, Consent, FromRecorder, Health, StateReport, Subscribe, ToRecorder
 from firmware.recorder_socket import connect_to_recorder
 from hil.guest_devices import DISK_FOLDER
+from hil.qemu_hand import QemuHand
 
 START_S = 600.0
+PRESS_S = 0.15
 CUT = "cut the power now"
 RECORD_BYTES = 400_000
 """How much must be durable before the power is cut: several fragments of the small picture."""
@@ -87,7 +89,10 @@ def record(work: Path, say: Say) -> int:
     recorder.until(lambda: recorder.health is not None and recorder.health.frames_out > 0, "picture")
     say("READY, pictures come")
     recorder.ask("consent", consent=CONSENT)
-    recorder.ask("start")
+    hand = QemuHand()
+    hand.press("pedal")
+    time.sleep(PRESS_S)
+    hand.release("pedal")
     recorder.until(lambda: recorder.state.state == "RECORDING", "RECORDING")
     say(f"RECORDING {recorder.state.recording_id}")
     recorder.until(lambda: recorder.state.durable_bytes > RECORD_BYTES, f"{RECORD_BYTES} durable bytes")

@@ -15,21 +15,22 @@ import tempfile
 from pathlib import Path
 
 from firmware.errors import ScrubcamError
+from firmware.kernels.build import HOST_LIBRARY, build_host
 from firmware.paths import default_models_dir
 from firmware.vault.keys import PrivateKey, new_archive_key
 from hil import initramfs
 from hil.debian_kernel import fetched
 from hil.guest_case import CUT
 from hil.parts import program
-from hil.qemu import Run, Unit, accelerator, run
+from hil.qemu import COMPILED_FOR, Run, Unit, accelerator, run
 from hil.report import Row, as_table, contract_rows, passed
 from hil.virtual_case import judge
-from hil.virtual_config import bench_toml, scrubcam_toml
+from hil.virtual_config import bench_toml, board_toml, scrubcam_toml
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path.home() / ".cache" / "scrubcam-bench"
 DISK_BYTES = 1 << 30
-RATE_HZ = {"kvm": 30, "tcg": 5}
+RATE_HZ = {"kvm": 30, "tcg": 10}
 """Frames a second of the virtual camera: as many as the guest can scrub and encode."""
 EMULATED = """\
 Emulated: processor, memory, camera (the kernel's vivid: no sensor, no cable), USB pedal (QEMU's keyboard), disk (a
@@ -46,9 +47,10 @@ class VirtualBench:
         self.rows: list[Row] = []
         self._unit = self._made(cache)
         self.ran_on = f"QEMU ({self._unit.accelerator}), Debian kernel {self._release}"
-        (self._work / "bench.toml").write_text(bench_toml(self.ran_on), encoding="utf-8")
-        (self._work / "scrubcam.toml").write_text(
-            scrubcam_toml(self._work, Path(default_models_dir()).resolve(), RATE_HZ[self._unit.accelerator]), "utf-8")
+        rate_hz, models = RATE_HZ[self._unit.accelerator], Path(default_models_dir()).resolve()
+        for name, text in (("bench.toml", bench_toml(self.ran_on, rate_hz)), ("board.toml", board_toml()),
+                           ("scrubcam.toml", scrubcam_toml(self._work, models, rate_hz))):
+            (self._work / name).write_text(text, encoding="utf-8")
         new_archive_key(str(self._work / "archive.key"), str(self._work / "archive.pub"))
 
     def contract(self) -> None:
@@ -93,6 +95,7 @@ class VirtualBench:
         how = accelerator(Path("/proc/cpuinfo").read_text(encoding="utf-8"), usable)
         if how == "tcg":
             say("KVM does not work here: the guest's processor is emulated, which takes minutes and a small picture")
+        build_host(self._work / HOST_LIBRARY.name, processor=COMPILED_FOR[how])
         return Unit(kernel.image, self._work / "initramfs", disk, self._work, ROOT / "hil" / "guest_init.sh",
                     Path(sys.executable), ROOT, how)
 

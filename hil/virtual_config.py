@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from hil.guest_devices import DISK_FOLDER
+from hil.qemu_hand import KEYS, USB_ID
 
 CAMERA = "/dev/video0"
 
@@ -25,6 +26,9 @@ uri = "{CAMERA}"
 width = 320
 height = 180
 rate_hz = {rate_hz}.0
+[board]
+kind = "pc"
+definition = {json.dumps(str(work / "board.toml"))}
 [encode]
 preset = "ultrafast"
 bitrate_bps = 500000
@@ -41,8 +45,9 @@ health_interval_s = 1
 """
 
 
-def bench_toml(ran_on: str) -> str:
-    """Every adapter that the virtual unit has a part for."""
+def bench_toml(ran_on: str, rate_hz: int) -> str:
+    """Every adapter that the virtual unit has a part for. The camera is cut by taking its driver away, as an unplugged
+    one is."""
     return f"""\
 ran_on = {json.dumps(ran_on)}
 [clock.system]
@@ -50,5 +55,27 @@ ran_on = {json.dumps(ran_on)}
 folder = "{DISK_FOLDER}"
 [files.os]
 folder = "{DISK_FOLDER}"
-[power.sysfs]
+[pedal.qemu]
+[pedal.uinput]
+[frame_source.v4l2]
+device = "{CAMERA}"
+width = 320
+height = 180
+rate_hz = {rate_hz}
+cut = "echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind"
+restore = "test -e {CAMERA} || echo vivid.0 > /sys/bus/platform/drivers/vivid/bind; sleep 1"
+"""
+
+
+def board_toml() -> str:
+    """The virtual unit as a board: a PC with QEMU's keyboard as its USB pedal."""
+    return f"""\
+[board]
+title = "Virtual unit"
+kind = "pc"
+[pedal]
+type = "usb"
+usb_id = "{USB_ID}"
+pedal_key = "{KEYS["pedal"]}"
+privacy_key = "{KEYS["privacy"]}"
 """

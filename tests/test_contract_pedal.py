@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from hil import qemu_hand
+from hil.qemu_hand import QemuHand
 from hw.linux.usb_pedal import UsbPedal, UsbPedalSpec
 from hw.sim.board import SimBoard
 from tests.contract.pedal import PedalContract
@@ -109,5 +111,24 @@ class TestUsbPedalOnUinput(PedalContract):
     @pytest.fixture
     def pins(self, hand: object) -> Iterator[UsbPedal]:
         pedal = UsbPedal(UsbPedalSpec(USB_ID, NAMES))
+        yield pedal
+        pedal.close()
+
+
+class TestUsbPedalOnQemu(PedalContract):
+    """A USB device under the real USB, HID and input drivers of the virtual bench's guest; QEMU moves it."""
+
+    adapter = "hw.linux.usb_pedal.UsbPedal"
+    bench = "pedal.qemu"
+    ran_on = "virtual bench: QEMU's USB keyboard under Debian's 6.12 kernel"
+
+    @pytest.fixture
+    def hand(self) -> Iterator[QemuHand]:
+        with contextlib.closing(QemuHand()) as hand:
+            yield hand
+
+    @pytest.fixture
+    def pins(self, hand: QemuHand) -> Iterator[UsbPedal]:
+        pedal = UsbPedal(UsbPedalSpec(qemu_hand.USB_ID, qemu_hand.KEYS))
         yield pedal
         pedal.close()
