@@ -56,6 +56,16 @@ class PowerAdapters(Struct, forbid_unknown_fields=True, frozen=True):
     sysfs: SysfsBench | None = None
 
 
+class CudaBench(Struct, forbid_unknown_fields=True, frozen=True):
+    """This machine's first CUDA GPU, with the fat binary that `make kernels` builds; nothing to set."""
+
+
+class KernelsAdapters(Struct, forbid_unknown_fields=True, frozen=True):
+    """Adapters of the port `Kernels`."""
+
+    cuda: CudaBench | None = None
+
+
 class UinputPedalBench(Struct, forbid_unknown_fields=True, frozen=True):
     """A pedal that the tests make with uinput on this machine's kernel; nothing to set."""
 
@@ -100,6 +110,7 @@ class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     disk: DiskAdapters = DiskAdapters()
     files: FilesAdapters = FilesAdapters()
     power: PowerAdapters = PowerAdapters()
+    kernels: KernelsAdapters = KernelsAdapters()
     pedal: PedalAdapters = PedalAdapters()
     frame_source: FrameSourceAdapters = FrameSourceAdapters()
 

@@ -1,9 +1,11 @@
-"""The kernels under test: the host library, its sanitized build, or a GPU, as SCRUBCAM_TEST_KERNELS says."""
+"""The kernels under test: the host library, or its sanitized build as SCRUBCAM_TEST_KERNELS says, or a bench's GPU."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,15 +19,29 @@ from hw.ports import U8, Kernels
 VARIABLE, CASES = "SCRUBCAM_TEST_KERNELS", "SCRUBCAM_TEST_KERNEL_CASES"
 
 
-@cache
-def backend() -> Kernels:
-    """The one this process tests."""
-    wanted = os.environ.get(VARIABLE, "host")
-    if wanted == "cuda":
-        from hw.jetson.kernels import CudaKernels
+_tested: list[Kernels] = []
 
-        return CudaKernels()
+
+@cache
+def host() -> Kernels:
+    """The CPU's, as the environment says."""
+    wanted = os.environ.get(VARIABLE, "host")
     return HostKernels(threads=2, library={"host": HOST_LIBRARY, "sanitized": SANITIZED_LIBRARY}[wanted])
+
+
+@contextlib.contextmanager
+def testing(kernels: Kernels) -> Iterator[None]:
+    """`backend()` is this one meanwhile."""
+    _tested.append(kernels)
+    try:
+        yield
+    finally:
+        _tested.pop()
+
+
+def backend() -> Kernels:
+    """The one under test, the CPU's where no other is."""
+    return _tested[-1] if _tested else host()
 
 
 def examples(usual: int) -> int:

@@ -89,7 +89,7 @@ def test_the_sanitizers_find_nothing() -> None:
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not size1",
-               "tests/test_kernels_oracle.py"]
+               "tests/test_contract_kernels.py"]
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     said = result.stdout + result.stderr
     assert result.returncode == 0, said[-6000:]

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from firmware.errors import PartMissing, ScrubcamError
@@ -56,9 +57,13 @@ def main(words: list[str]) -> int:
 
             bench()
             return 0
-        environment = {**os.environ, "SCRUBCAM_TEST_KERNELS": "cuda"}
-        return subprocess.run([sys.executable, "-m", "pytest", "-q", "tests/test_kernels_oracle.py"], cwd=ROOT,
-                              env=environment, check=False).returncode
+        with tempfile.TemporaryDirectory() as folder:
+            bench_file = Path(folder) / "bench.toml"
+            bench_file.write_text('ran_on = "this machine\'s GPU"\n[kernels.cuda]\n', encoding="utf-8")
+            return subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", "--bench", str(bench_file), "-m", "bench",
+                 "tests/test_contract_kernels.py"], cwd=ROOT, check=False,
+            ).returncode
     except ScrubcamError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
