@@ -41,7 +41,7 @@ def _board(kind: str, definition: BoardDefinition, run_dir: str | Path) -> Board
         from hw.jetson.board import JetsonBoard  # only a Jetson has the vendor's library
 
         return JetsonBoard(definition)
-    return PcBoard() if kind == "pc" else SimBoard(run_dir)
+    return PcBoard() if kind == "pc" else SimBoard(run_dir, definition)
 
 
 class WithKeys:

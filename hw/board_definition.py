@@ -90,7 +90,7 @@ class Sounder(Struct, forbid_unknown_fields=True, frozen=True):
     type: Literal["none", "on-off", "pwm"] = "none"
     pin: Pin = 0
     frequency_hz: Annotated[int, Meta(ge=0, le=8000)] = 0
-    """Pitch of a pwm sounder; 0 for any other."""
+    """A pwm sounder that is loud at one pitch only plays every tone at this one. 0: each tone at its own."""
 
 
 class Capture(Struct, forbid_unknown_fields=True, frozen=True):

@@ -107,8 +107,6 @@ def _sounder(definition: BoardDefinition) -> Iterator[Broken]:
         yield Broken(("sounder.type", "sounder.pin"), "say whether it is on-off or pwm")
     if sounder.type != "none" and carrier is not None and not sounder.pin:
         yield Broken(("sounder.type", "sounder.pin"), "a sounder on a header needs its pin")
-    if sounder.type == "pwm" and not sounder.frequency_hz:
-        yield Broken(("sounder.type", "sounder.frequency_hz"), "a pwm sounder needs its pitch")
     if sounder.type != "pwm" and sounder.frequency_hz:
         yield Broken(("sounder.type", "sounder.frequency_hz"), "only a pwm sounder's pitch can be chosen")
     if sounder.type == "pwm" and carrier is not None and sounder.pin and sounder.pin not in carrier.pwm:

@@ -1,22 +1,25 @@
-"""The board's contract, over the simulator; an adapter on real pins runs the same class."""
+"""The simulated board as it is driven from outside: its socket, its contacts that chatter, its log."""
 
 from __future__ import annotations
 
 import itertools
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar, get_args
 
 import pytest
 
 from firmware.config import Board as BoardConfig
 from firmware.errors import ConfigError, PartMissing
 from hw.board import make_board
-from hw.ports import LightPattern, Lights, PedalLost, Pins, ToneName
-from hw.sim.board import MAX_BOUNCE_NS, SimBoard
+from hw.board_definition import read_definition
+from hw.contacts import Wires
+from hw.ports import PedalLost
+from hw.sim.board import SimBoard
 from hw.sim.board_wire import MAX_LINE_BYTES, BoardRemote
+from hw.sim.contact import MAX_BOUNCE_NS, SimContact
 
 REST_S = MAX_BOUNCE_NS / 1e9 + 0.002
 
@@ -28,69 +31,12 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
         time.sleep(0.002)
 
 
-class BoardContract:
-    """What the recorder relies on. A subclass gives `pins`, `lights` and `drive` (a hand on the contacts)."""
-
-    LINES: ClassVar[set[str]] = {"pedal", "privacy"}
-
-    def test_both_lines_are_open_at_rest(self, pins: Pins) -> None:
-        assert pins.read() == {"pedal": False, "privacy": False}
-
-    @pytest.mark.parametrize("line", ["pedal", "privacy"])
-    def test_a_press_closes_its_own_line_only_until_released(
-        self, pins: Pins, drive: Callable[[str, str], None], line: str
-    ) -> None:
-        drive("press", line)
-        wait_for(lambda: pins.read()[line])
-        time.sleep(REST_S)
-        other = (self.LINES - {line}).pop()
-        assert pins.read() == {line: True, other: False}
-        drive("release", line)
-        time.sleep(REST_S)
-        assert pins.read() == {line: False, other: False}
-
-    def test_lights_take_every_pattern_and_tones_never_block(self, lights: Lights) -> None:
-        for light in ("ready", "record"):
-            for pattern in (*get_args(LightPattern), "off"):
-                lights.show(light, pattern)
-        for tone in get_args(ToneName):
-            for volume_percent in (0, 1, 100):
-                lights.tone(tone, volume_percent)
-
-    def test_an_unknown_pattern_is_refused(self, lights: Lights) -> None:
-        with pytest.raises(ValueError, match="purple"):
-            lights.show("record", "purple")  # type: ignore[arg-type]
-
-    def test_an_unknown_tone_or_volume_is_refused(self, lights: Lights) -> None:
-        with pytest.raises(ValueError, match="anthem"):
-            lights.tone("anthem", 50)  # type: ignore[arg-type]
-        for volume_percent in (-1, 101):
-            with pytest.raises(ValueError, match=str(volume_percent)):
-                lights.tone("start", volume_percent)
-
-    def test_close_may_be_called_twice(self, pins: Pins, lights: Lights) -> None:
-        for part in (pins, lights, pins, lights):
-            part.close()
-
-
-class TestSimBoard(BoardContract):
+class TestSimBoard:
     @pytest.fixture
     def board(self) -> Iterator[SimBoard]:
         board = SimBoard(seed=5)
         yield board
         board.close()
-
-    @pytest.fixture
-    def pins(self, board: SimBoard) -> Pins:
-        return board
-
-    @pytest.fixture
-    def lights(self, board: SimBoard) -> Lights:
-        return board
-
-    @pytest.fixture
-    def drive(self, board: SimBoard) -> Callable[[str, str], None]:
-        return lambda verb, line: getattr(board, verb)(line)
 
     def test_a_contact_chatters_and_then_rests(self, board: SimBoard) -> None:
         seen: set[int] = set()
@@ -108,13 +54,6 @@ class TestSimBoard(BoardContract):
             assert board.read()["pedal"] is False
         assert max(seen) > 1, "a contact without bounce would flatter the debouncer"
 
-    def test_unplugged_is_lost_and_plugged_again_is_not(self, board: SimBoard) -> None:
-        board.unplug("pedal")
-        with pytest.raises(PedalLost, match="pedal"):
-            board.read()
-        board.plug("pedal")
-        assert board.read()["pedal"] is False
-
     def test_a_burst_of_noise_is_read_as_closings_until_it_ends(self, board: SimBoard) -> None:
         board.burst("pedal", 0.05)
         wait_for(lambda: board.read()["pedal"])
@@ -130,18 +69,28 @@ class TestSimBoard(BoardContract):
         board.show("record", "on")
         board.tone("start", 60)
         board.press("pedal")
+        board.cut("privacy")
+        board.cut("privacy")
+        board.mend("privacy")
         board.show("record", "off")
         log = board.log()
         assert [(e.kind, e.name, e.value) for e in log] == [
-            ("light", "record", "on"), ("tone", "start", "60"), ("press", "pedal", ""), ("light", "record", "off"),
+            ("light", "record", "on"), ("tone", "start", "60"), ("press", "pedal", ""), ("cut", "privacy", ""),
+            ("mend", "privacy", ""), ("light", "record", "off"),
         ]
         assert [e.monotonic_ns for e in log] == sorted(e.monotonic_ns for e in log)
         assert board.patterns() == {"ready": "off", "record": "off"}
 
-    def test_closing_puts_the_lights_out(self, board: SimBoard) -> None:
-        board.show("record", "on")
-        board.close()
-        assert board.patterns()["record"] == "off"
+    def test_a_two_wire_contact_travels_between_its_sides(self) -> None:
+        """Break before make: between pressed and released there is a time in which neither side is closed."""
+        hand, now_ns = SimContact(two_wire=True), 0
+        for foot in (True, False):
+            hand.move(foot, now_ns, random.Random(4))
+            seen = [hand.wires(now_ns + ms * 1_000_000, random.Random(4)) for ms in range(60)]
+            assert Wires(False, False) in seen
+            assert Wires(True, True) not in seen
+            assert seen[-1] == Wires(foot, not foot)
+            now_ns += 100_000_000
 
 
 class TestBoardSocket:
@@ -183,6 +132,17 @@ class TestBoardSocket:
         remote.ask("unplug pedal")
         with pytest.raises(PedalLost):
             board.read()
+
+    @pytest.mark.parametrize("verb", ["cut", "crush", "stick", "plug", "mend"])
+    def test_every_fault_goes_over_the_wire(self, tmp_path: Path, verb: str) -> None:
+        board = SimBoard(tmp_path, read_definition("sim-two-wire"))
+        remote = BoardRemote(tmp_path)
+        if verb in ("plug", "mend"):
+            remote.ask("cut power_fail")
+        remote.ask(f"{verb} power_fail")
+        assert board.log()[-1].kind == verb
+        remote.close()
+        board.close()
 
     @pytest.mark.parametrize(
         "line", ["", "dance", "press", "press nose", "tap pedal", "tap pedal -1", "tap pedal nan", "tap pedal 1e9",

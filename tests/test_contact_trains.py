@@ -28,6 +28,13 @@ def test_no_burst_of_electrosurgery_is_a_press(seed: int) -> None:
     assert found.alerts == 0
 
 
+def test_two_wires_lose_no_press_invent_none_and_are_no_fault_in_noise() -> None:
+    pressed, noisy = presses(COUNT // 10, definition="sim-two-wire"), bursts(COUNT // 10, definition="sim-two-wire")
+    assert pressed.made == Counter({"pedal press": COUNT // 10})
+    assert noisy.made == Counter()
+    assert pressed.alerts == noisy.alerts == 0
+
+
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=LEAST_POLLS - 2))
 def test_polls_that_come_late_and_each_meet_another_burst_make_no_press(gaps_ms: list[int]) -> None:
     line, now = DebouncedLine(), 1_000 * MS

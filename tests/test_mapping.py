@@ -249,13 +249,13 @@ def test_beside_a_lost_pedal_the_privacy_button_goes_on_working() -> None:
     now, _ = read_for(desk, 5_000 * MS, 100)
     wires.problem = PedalLost("the pedal cable is cut", fault="cut", others={"privacy": False})
     now, told = read_for(desk, now, 100)
-    assert told == [t.Alerted("pedal", "the pedal cable is cut")]
+    assert told == [t.Alerted("pedal-cut", "the pedal cable is cut")]
     wires.problem = PedalLost("the pedal cable is cut", fault="cut", others={"privacy": True})
     now, told = read_for(desk, now, 100)
     assert [one.action for one in told if isinstance(one, Made)] == ["pause-or-resume"]
     wires.problem = None
     _, told = read_for(desk, now, 100)
-    assert told == [t.Alerted("pedal", cleared=True)]
+    assert told == [t.Alerted("pedal-cut", cleared=True)]
 
 
 def test_two_pedals_at_once_each_count_for_themselves() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from firmware.config import Action, Controls
 from firmware.recorder import controls
 from firmware.recorder import machine_types as t
 from firmware.recorder.mapping import mappings
-from hw.ports import PedalLost, Pins
-
-ALERT = "pedal"
+from hw.ports import PedalFault, PedalLost, Pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class PedalDesk:
         self._mapping = self._mappings[""]
         self._state = controls.ControlsState()
         self.problem = ""
+        self._told: set[str] = set()
 
     def read(self, now_ns: int, surgeon: str) -> list[Made | t.Alerted]:
         """One poll. Another surgeon's mapping takes effect as soon as no gesture is under way."""
@@ -39,11 +39,7 @@ class PedalDesk:
             levels = self._pins.read()
         except PedalLost as problem:
             return self._lost(problem, now_ns)
-        told: list[Made | t.Alerted] = []
-        if self.problem:
-            self.problem = ""
-            told.append(t.Alerted(ALERT, cleared=True))
-        return [*told, *self._gestures(levels, now_ns)]
+        return [*self._alerts("", {}), *self._gestures(levels, now_ns)]
 
     def touched(self, now_ns: int) -> bool:
         """Is a contact closed whose press counts?"""
@@ -53,10 +49,17 @@ class PedalDesk:
         """What can still be trusted goes on working: a privacy button beside a cut pedal."""
         others = problem.others
         self._state = controls.lost(self._state, frozenset(self._mapping.timing) - set(others))
-        text = str(problem) or "lost"
-        news = [t.Alerted(ALERT, text)] if not self.problem else []
-        self.problem = self.problem or text
-        return [*news, *self._gestures(others, now_ns)]
+        return [*self._alerts(str(problem) or "lost", problem.faults), *self._gestures(others, now_ns)]
+
+    def _alerts(self, problem: str, faults: Mapping[str, PedalFault]) -> list[t.Alerted]:
+        """What changed: one alert for each line in doubt, "pedal" when it is unplugged, else "pedal-cut" and its like.
+        """
+        self.problem = problem
+        codes = {line if fault == "unplugged" else f"{line}-{fault}" for line, fault in faults.items()}
+        told = [t.Alerted(code, cleared=True) for code in sorted(self._told - codes)]
+        told += [t.Alerted(code, problem) for code in sorted(codes - self._told)]
+        self._told = codes
+        return told
 
     def _gestures(self, levels: dict[str, bool], now_ns: int) -> list[Made | t.Alerted]:
         self._state, gestures = controls.poll(self._state, levels, now_ns, self._mapping.timing)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import get_args
 
-from hw.board_definition import BoardDefinition
-from hw.jetson.gpio import load_gpio
+from hw.board_definition import BoardDefinition, Lamp
+from hw.jetson.gpio import load_gpio, set_up
+from hw.jetson.sounder import make_sounder
 from hw.light_patterns import lit_at
 from hw.ports import LightName, LightPattern, ToneName
 from hw.tones import frequency_at
@@ -20,41 +22,44 @@ class JetsonLights:
 
     def __init__(self, definition: BoardDefinition) -> None:
         self._gpio = load_gpio()
-        self._channels: dict[LightName, int] = {
-            "ready": definition.ready_light.pin, "record": definition.record_light.pin}
-        self._sounder = definition.sounder.pin
-        for channel in (*self._channels.values(), self._sounder):
-            self._gpio.setup(channel, self._gpio.OUT, initial=self._gpio.LOW)
+        self._lamps: dict[LightName, Lamp] = {"ready": definition.ready_light, "record": definition.record_light}
+        for lamp in self._lamps.values():
+            set_up(lamp.pin, self._gpio.OUT, initial=int(lamp.lit == "low"))
+        self._sounder = make_sounder(definition.sounder)
         now_ns = time.monotonic_ns()
-        self._shown: dict[LightName, tuple[LightPattern, int]] = dict.fromkeys(self._channels, ("off", now_ns))
-        self._sounding: tuple[ToneName, int] | None = None
+        self._shown: dict[LightName, tuple[LightPattern, int]] = dict.fromkeys(self._lamps, ("off", now_ns))
+        self._sounding: tuple[ToneName, int, int] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play, name="lights", daemon=True)
         self._thread.start()
 
     def show(self, light: LightName, pattern: LightPattern) -> None:
-        if light not in self._channels or pattern not in get_args(LightPattern):
+        if light not in self._lamps or pattern not in get_args(LightPattern):
             raise ValueError(f"no light {light!r} or pattern {pattern!r}")
         if self._shown[light][0] != pattern:
             self._shown[light] = (pattern, time.monotonic_ns())
 
     def tone(self, tone: ToneName, volume_percent: int) -> None:
-        """The sounder has one pitch and one volume."""
         if tone not in get_args(ToneName) or not 0 <= volume_percent <= 100:
             raise ValueError(f"no tone {tone!r} or volume {volume_percent!r}")
-        self._sounding = (tone, time.monotonic_ns()) if volume_percent else None
+        self._sounding = (tone, volume_percent, time.monotonic_ns())
 
     def close(self) -> None:
         self._stop.set()
         self._thread.join(timeout=2.0)
-        for channel in (*self._channels.values(), self._sounder):
-            self._gpio.output(channel, self._gpio.LOW)
+        for lamp in self._lamps.values():
+            self._light(lamp, False)
+        self._sounder(0, 0)
 
     def _play(self) -> None:
         while not self._stop.wait(TICK_S):
             now_ns = time.monotonic_ns()
             for light, (pattern, since_ns) in self._shown.items():
-                self._gpio.output(self._channels[light], int(lit_at(pattern, now_ns - since_ns)))
-            sounding = self._sounding
-            heard = sounding is not None and frequency_at(sounding[0], now_ns - sounding[1]) > 0
-            self._gpio.output(self._sounder, int(heard))
+                self._light(self._lamps[light], lit_at(pattern, now_ns - since_ns))
+            if self._sounding is not None:
+                tone, volume_percent, since_ns = self._sounding
+                self._sounder(frequency_at(tone, now_ns - since_ns), volume_percent)
+
+    def _light(self, lamp: Lamp, lit: bool) -> None:
+        with suppress(OSError):  # tried again at the next tick; the other lamp and the sounder go on
+            self._gpio.output(lamp.pin, int(lit == (lamp.lit == "high")))

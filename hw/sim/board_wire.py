@@ -1,6 +1,7 @@
 """The wire to a simulated board: one Unix socket, one request a line, one JSON answer a line, both ways bounded.
 
-    press pedal | release pedal | tap pedal 0.1 | burst pedal 0.01 | unplug pedal | plug pedal | lights | log
+    press pedal | release pedal | tap pedal 0.1 | burst pedal 0.01 | lights | log
+    unplug pedal | cut pedal | crush pedal | stick pedal | plug pedal | mend pedal
 
 A tap answers at once and lets go by itself. It must not know what a press means.
 """
@@ -16,10 +17,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from hw.sim.board import SimBoard
+from hw.sim.hand import BoardEvent
 
 MAX_LINE_BYTES = 256
 MAX_CLIENTS = 16
@@ -27,10 +27,26 @@ MAX_TAP_S = 60.0
 SEND_TIMEOUT_S = 2.0
 
 
+class Driven(Protocol):
+    """A board that is driven from outside: what hand.py does, and what the lights show."""
+
+    def press(self, line: str) -> None: ...
+    def release(self, line: str) -> None: ...
+    def unplug(self, line: str) -> None: ...
+    def cut(self, line: str) -> None: ...
+    def crush(self, line: str) -> None: ...
+    def stick(self, line: str) -> None: ...
+    def plug(self, line: str) -> None: ...
+    def mend(self, line: str) -> None: ...
+    def burst(self, line: str, seconds: float) -> None: ...
+    def patterns(self) -> dict[str, str]: ...
+    def log(self) -> list[BoardEvent]: ...
+
+
 class BoardWire:
     """Serves `board` on the socket at `path` from one daemon thread. Raises OSError when it cannot listen."""
 
-    def __init__(self, path: Path, board: SimBoard) -> None:
+    def __init__(self, path: Path, board: Driven) -> None:
         self._path, self._board = path, board
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # left by a process that was killed
@@ -113,9 +129,10 @@ class BoardWire:
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         words = line.decode("utf-8", "replace").split()
+        board = self._board
         verbs: dict[str, Callable[[str], None]] = {
-            "press": self._board.press, "release": self._board.release,
-            "unplug": self._board.unplug, "plug": self._board.plug,
+            "press": board.press, "release": board.release, "unplug": board.unplug, "plug": board.plug,
+            "cut": board.cut, "crush": board.crush, "stick": board.stick, "mend": board.mend,
         }
         try:
             match words:
@@ -124,14 +141,13 @@ class BoardWire:
                 case ["log"]:
                     return {"ok": True, "log": [asdict(event) for event in self._board.log()]}
                 case ["burst", name, seconds]:
-                    self._board.burst(name, _seconds(seconds))
+                    board.burst(name, _seconds(seconds))
                 case ["tap", name, seconds]:
                     self._tap(name, _seconds(seconds))
                 case [verb, name] if verb in verbs:
                     verbs[verb](name)
                 case _:
-                    return {"ok": False, "error": "one of: press|release|unplug|plug LINE, tap|burst LINE S,"
-                                                  " lights, log"}
+                    return {"ok": False, "error": f"one of: {'|'.join(verbs)} LINE, tap|burst LINE S, lights, log"}
         except ValueError as error:
             return {"ok": False, "error": str(error)}
         return {"ok": True}
