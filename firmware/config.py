@@ -293,6 +293,18 @@ class Controls(Struct, forbid_unknown_fields=True, frozen=True):
     surgeons: list[SurgeonControls] = []
 
 
+class Selftest(Struct, forbid_unknown_fields=True, frozen=True):
+    """When the unit sends a planted scene through the whole path: detect, scrub, encode, seal, open, look.
+
+    Never while something is recorded or a case is open; a press of the pedal, or any command, ends it at once.
+    """
+
+    at_boot: bool = False
+    """Once after the machine was switched on, when the unit is ready. Not after a restart of the recorder alone."""
+    hold_s: Annotated[float, Meta(ge=0, le=30)] = 5.0
+    """The privacy button held for so long asks for one. 0: no button does."""
+
+
 TimeOfDay = Annotated[str, Meta(pattern=r"^$|^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 
@@ -413,6 +425,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     power: Power = Power()
     controls: Controls = Controls()
     sounder: Sounder = Sounder()
+    selftest: Selftest = Selftest()
     policy: Policy = Policy()
     mqtt: Mqtt = Mqtt()
     timestamps: Timestamps = Timestamps()

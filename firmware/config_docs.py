@@ -62,6 +62,7 @@ _JETSON: dict[str, Any] = {
     "recorder.reserve_hours": 4.0,
     "recorder.recipients": [{"role": "archive", "file": "/etc/scrubcam/archive.pub"},
                             {"role": "escrow", "file": "/etc/scrubcam/escrow.pub"}],
+    "selftest.at_boot": True,
     "access.group": "scrubcam",
     "access.agent_user": "scrubcam-agent",
     "board.kind": "jetson",

@@ -28,7 +28,7 @@ def broken_rules(config: Config) -> list[Broken]:
     return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config),
             *broken_controls(config.controls), *_sounder(config.sounder), *_mqtt(config.mqtt),
             *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones), *_policy(config),
-            *_access(config.access)]
+            *_access(config.access), *_selftest(config)]
 
 
 def _source(config: Config) -> Iterator[Broken]:
@@ -220,4 +220,12 @@ def _access(access: Access) -> Iterator[Broken]:
         yield Broken(
             ("access.agent_user", "access.group"),
             "another user than the device's own reaches the socket only as a member of access.group: name it",
+        )
+
+
+def _selftest(config: Config) -> Iterator[Broken]:
+    if config.selftest.hold_s >= config.controls.stuck_s:
+        yield Broken(
+            ("selftest.hold_s", "controls.stuck_s"),
+            "the button would count as stuck before the self-test is asked for: hold_s must be below stuck_s",
         )

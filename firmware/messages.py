@@ -175,7 +175,8 @@ RecorderState = Literal[
     "UPDATING", "FAULT", "SHUTDOWN",
 ]
 Verb = Literal[
-    "start", "stop", "bookmark", "pause", "resume", "consent", "enter", "leave", "surgeon", "erase", "status",
+    "start", "stop", "bookmark", "pause", "resume", "consent", "enter", "leave", "surgeon", "erase", "selftest",
+    "status",
 ]
 
 

@@ -293,6 +293,17 @@ class Walk(RuleBasedStateMachine):
     def updates(self, begun: bool) -> None:
         self.send(t.UpdateBegun() if begun else t.UpdateEnded())
 
+    @rule(origin=st.sampled_from(["privacy button", "biomed"]), passed=st.none() | st.booleans())
+    def path_tested(self, origin: str, passed: bool | None) -> None:
+        before = self.state
+        effects = self.send(t.PathTestAsked(origin))
+        began = [effect for effect in effects if isinstance(effect, t.RunPathTest)]
+        may = before.name == "READY" and before.consent.state == "none"
+        assert bool(began) == may, "a self-test beside a case"
+        if passed is not None:
+            self.send(t.PathTested({"passed": passed}))
+            assert not self.state.path_test
+
     @precondition(lambda self: self.ids > 12)
     @rule()
     def ends(self) -> None:
@@ -315,6 +326,9 @@ class Walk(RuleBasedStateMachine):
             assert now - state.durable_grew_ns <= state.rules.light_stale_ns
         if state.name not in FROM_OUTSIDE:
             assert state.deadline_ns > 0, f"{state.name} has no deadline"
+        if state.path_test:
+            assert state.name == "SELFTEST"
+            assert state.consent.state == "none"
         if state.name == "STOPPING":
             assert state.deadline_ns <= self.stop_due_ns, "a stop must not be put off"
         if state.name == "PAUSED":

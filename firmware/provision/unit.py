@@ -78,7 +78,7 @@ def settings(answers: Answers, places: Places) -> dict[str, object]:
     if answers.escrow_key == NONE:
         chosen["recorder.escrow"] = "none"
     if places.installed:
-        chosen |= {"access.group": USER, "access.agent_user": AGENT_USER}
+        chosen |= {"access.group": USER, "access.agent_user": AGENT_USER, "selftest.at_boot": True}
     if answers.broker_host:
         chosen["mqtt.port"] = answers.broker_port
         chosen |= {f"mqtt.{setting}": str(places.config_dir / file) for setting, file, given in (

@@ -42,6 +42,7 @@ class Snapshot:
     room: str = ""
     moments: frozenset[str] = frozenset()
     power_problem: str = ""
+    selftest_problem: str = ""
 
 
 def hours_left(disks: Sequence[Look], floor_bytes: int, bytes_per_s: float) -> float:
@@ -113,6 +114,10 @@ def _power(s: Snapshot) -> str | None:
     return f"power: {s.power_problem}" if s.power_problem else None
 
 
+def _selftest(s: Snapshot) -> str | None:
+    return f"selftest: {s.selftest_problem}" if s.selftest_problem else None
+
+
 CONDITIONS: dict[str, Callable[[Snapshot], str | None]] = {
     "consent": _consent,
     "recipients": _recipients,
@@ -121,6 +126,7 @@ CONDITIONS: dict[str, Callable[[Snapshot], str | None]] = {
     "pedal": _pedal,
     "zones": _zones,
     "power": _power,
+    "selftest": _selftest,
 }
 """Every start condition, in the order in which they are named to a person."""
 

@@ -16,6 +16,7 @@ from firmware.recorder.conditions import reserve
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.preroll import PreRoll
 from firmware.recorder.rate import RateMeter
+from firmware.recorder.selftest_desk import SelftestDesk
 from firmware.recorder.session import Session, Signed
 from firmware.recorder.session_items import GapMark, Item
 from firmware.recorder.sounder import volume_percent
@@ -41,12 +42,14 @@ class Effects:
         keeper: PipelineKeeper,
         preroll: PreRoll,
         chores: Chores,
+        selftests: SelftestDesk,
         signed: Signed,
         note: Callable[[str, str, dict[str, t.Scalar]], None],
         post: Callable[[t.MachineEvent], None],
     ) -> None:
         self._cfg, self._parts, self._keeper, self._preroll = cfg, parts, keeper, preroll
-        self._chores, self._signed, self._note, self._post = chores, signed, note, post
+        self._chores, self._selftests, self._signed = chores, selftests, signed
+        self._note, self._post = note, post
         self._reply: t.Reply | None = None
         self._press_answer: t.PressAnswer | None = None
         self._last_end_ns = 0
@@ -96,6 +99,14 @@ class Effects:
     @_do.register
     def _(self, effect: t.RunSelfTest, state: t.MachineState) -> None:
         self._chores.self_test()
+
+    @_do.register
+    def _(self, effect: t.RunPathTest, state: t.MachineState) -> None:
+        self._selftests.run()
+
+    @_do.register
+    def _(self, effect: t.StopPathTest, state: t.MachineState) -> None:
+        self._selftests.stop()
 
     @_do.register
     def _(self, effect: t.RunRecovery, state: t.MachineState) -> None:

@@ -26,7 +26,7 @@ def _fault(number: FaultNumber, pattern: LightPattern) -> Look:
 
 LOOKS: dict[str, Look] = {
     "off": Look("off", "off", "the recorder does not run"),
-    "starting-up": Look("wink", "off", "starting up, wait"),
+    "starting-up": Look("wink", "off", "starting up, wait; or testing itself, which a press ends at once"),
     "updating": Look("short-long", "off", "updating, wait"),
     "ready": Look("on", "off", "ready: a press starts"),
     "not-ready": Look("slow", "off", "something is missing for a start: consent, room on the disk, a picture"),

@@ -7,7 +7,6 @@ commands, faults). No start without a whole consent; a recording whose consent g
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from firmware import case
@@ -15,6 +14,7 @@ from firmware.messages import RecorderState
 from firmware.recorder import machine_commands as commands
 from firmware.recorder import machine_disk as disk
 from firmware.recorder import machine_presses as presses
+from firmware.recorder import machine_selftest as selftests
 from firmware.recorder import machine_types as t
 from firmware.recorder.machine_turn import RUNNING, Turn
 
@@ -50,7 +50,7 @@ def _boot_done(turn: Turn, _event: t.BootDone) -> None:
 
 
 def _self_tested(turn: Turn, event: t.SelfTested) -> None:
-    if turn.state.name != "SELFTEST":
+    if turn.state.name != "SELFTEST" or turn.state.path_test:
         return
     if event.problem:
         turn.fault(event.problem)
@@ -68,6 +68,8 @@ def _recovered(turn: Turn, event: t.Recovered) -> None:
     turn.put(fault="")
     turn.go("READY")
     turn.sync_pipeline(start=not turn.state.pipeline_started and not turn.state.start_pipeline_at_ns)
+    if turn.state.path_test_due:
+        selftests.begin(turn, "boot")
 
 
 def _pressed(turn: Turn, event: t.Pressed) -> None:
@@ -118,7 +120,7 @@ def _pipeline_down(turn: Turn, event: t.PipelineDown) -> None:
     state = turn.state
     turn.put(pipeline_started=False, pipeline_up=False)
     turn.emit(t.ClearPreroll())
-    if state.name in ("FAULT", "SHUTDOWN", "BOOT", "SELFTEST", "RECOVERING"):
+    if state.name in ("FAULT", "SHUTDOWN", "BOOT", "SELFTEST", "RECOVERING") and not state.path_test:
         turn.put(start_pipeline_at_ns=turn.now_ns + state.rules.slow_retry_ns)
         return
     if event.code == "finished":
@@ -171,6 +173,7 @@ def _update_ended(turn: Turn, _event: t.UpdateEnded) -> None:
 
 
 def _shutdown(turn: Turn, _event: t.ShutdownAsked) -> None:
+    selftests.end_early(turn, "shutdown")
     state = turn.state
     if state.name == "SHUTDOWN":
         turn.emit(t.Exit())
@@ -195,7 +198,9 @@ def _tick(turn: Turn, _event: t.Tick) -> None:
 
 def _deadline(turn: Turn) -> None:
     state = turn.state
-    if state.name in ("BOOT", "SELFTEST", "RECOVERING"):
+    if state.path_test:
+        selftests.late(turn)
+    elif state.name in ("BOOT", "SELFTEST", "RECOVERING"):
         turn.fault(f"{state.name.lower()}: not done in time")
     elif state.name == "STARTING" and state.opened:
         turn.stop("disk", fault="disk: nothing was stored in time")
@@ -227,11 +232,10 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     t.Asked: _asked, t.ConditionsChanged: _conditions, t.Durable: _durable, t.PipelineUp: _pipeline_up,
     t.PipelineDown: _pipeline_down, t.Alerted: _alerted, t.WriterFault: disk.writer_fault, t.DiskLow: disk.disk_low,
     t.Sealed: disk.sealed, t.Erased: _erased, t.UpdateBegun: _update_begun, t.UpdateEnded: _update_ended,
-    t.Tick: _tick,
-    t.ShutdownAsked: _shutdown,
+    t.Tick: _tick, t.ShutdownAsked: _shutdown, t.PathTestAsked: selftests.asked, t.PathTested: selftests.tested,
 }
 
 
 def initial(rules: t.Rules, now_ns: int) -> t.MachineState:
     """The state of a process that has just begun."""
-    return replace(t.MachineState(rules=rules), deadline_ns=now_ns + rules.boot_ns)
+    return t.MachineState(rules=rules, deadline_ns=now_ns + rules.boot_ns, path_test_due=rules.path_test_at_boot)

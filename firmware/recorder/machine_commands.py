@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from firmware.recorder import machine_consent as consents
+from firmware.recorder import machine_selftest as selftests
 from firmware.recorder import machine_surgeon as surgeons
 from firmware.recorder import machine_types as t
 from firmware.recorder.machine_turn import RUNNING, Turn
@@ -14,6 +15,8 @@ def asked(turn: Turn, event: t.Asked) -> None:
     """One command, one reply."""
     command = event.command
     problem = ""
+    if command.verb not in ("status", "selftest"):
+        selftests.end_early(turn, command.origin)
     if command.verb == "start":
         problem = start(turn, event.new_id, turn.now_ns)
     elif command.verb == "stop":
@@ -28,6 +31,8 @@ def asked(turn: Turn, event: t.Asked) -> None:
         problem = consents.changed(turn, event)
     elif command.verb in ("enter", "leave"):
         problem = consents.moment(turn, command.moment, command.verb == "enter", command.origin)
+    elif command.verb == "selftest":
+        problem = selftests.begin(turn, command.origin)
     elif command.verb == "surgeon":
         problem = surgeons.choose(turn, command.surgeon, command.origin)
     elif command.verb == "erase":

@@ -29,9 +29,12 @@ class Rules:
     policy: Policy = NO_POLICY
     room: str = ""
     surgeons: frozenset[str] = frozenset()
+    path_test_at_boot: bool = False
     light_stale_ns: int = 3 * SECOND // 2
     boot_ns: int = 5 * SECOND
     selftest_ns: int = 15 * SECOND
+    path_test_ns: int = 65 * SECOND
+    """Of the whole path; it gives up by itself 5 s before."""
     recovering_ns: int = 120 * SECOND
     starting_ns: int = 8 * SECOND
     interrupted_ns: int = 20 * SECOND
@@ -60,7 +63,8 @@ class MachineState:
     `paused` is what the pipeline was told: by hand, because there is no consent to pictures, or it was refused while
     recording (`blanked`), or in one of the `moments` that are never recorded. `parts` are the files before that of
     `recording_id`, on other disks. While there is any id in `erasing`, STOPPING waits for the end of this erasure, not
-    for the seal.
+    for the seal. `path_test` says who asked for the self-test of the whole path that runs in SELFTEST, empty for that
+    of a start; `path_test_due`: one is to follow this start.
     """
 
     rules: Rules = Rules()
@@ -95,6 +99,8 @@ class MachineState:
     asked_ns: int = 0
     surgeon: str = ""
     alerts: frozenset[str] = frozenset()
+    path_test: str = ""
+    path_test_due: bool = False
 
 
 # ---- events --------------------------------------------------------------------------------------
@@ -110,6 +116,20 @@ class SelfTested:
     """`problem` is empty when all is well; otherwise "code: what"."""
 
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PathTestAsked:
+    """The button that asks for a self-test of the whole path was held long enough."""
+
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathTested:
+    """What the self-test of the whole path found: "passed", each check by name, and "problem" where there is one."""
+
+    fields: dict[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +250,8 @@ class ShutdownAsked:
 
 
 MachineEvent = (
-    BootDone | SelfTested | Recovered | Pressed | Asked | ConditionsChanged | Durable | PipelineUp | PipelineDown
+    PathTestAsked | PathTested
+    | BootDone | SelfTested | Recovered | Pressed | Asked | ConditionsChanged | Durable | PipelineUp | PipelineDown
     | Alerted | WriterFault | DiskLow | Sealed | Erased | UpdateBegun | UpdateEnded | Tick | ShutdownAsked
 )
 
@@ -241,6 +262,16 @@ MachineEvent = (
 @dataclass(frozen=True, slots=True)
 class RunSelfTest:
     """Check keys and directories, then report SelfTested."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPathTest:
+    """Send the planted scene through the whole path in a process of its own, then report PathTested."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopPathTest:
+    """End that process at once; no PathTested counts any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +421,8 @@ class Exit:
 
 
 Effect = (
-    RunSelfTest | RunRecovery | StartPipeline | KillPipeline | PausePipeline | OpenRecording | SealRecording
+    RunPathTest | StopPathTest
+    | RunSelfTest | RunRecovery | StartPipeline | KillPipeline | PausePipeline | OpenRecording | SealRecording
     | ContinueRecording | AbandonRecording | EraseRecording | WriteConsent | WriteBookmark | WriteState | WriteGap
     | ClearPreroll | Journal | Reply | PressAnswer | PlayTone | Exit
 )

@@ -45,6 +45,13 @@ class PedalDesk:
         """Is a contact closed whose press counts?"""
         return controls.touched(self._state, now_ns)
 
+    def held_ns(self, line: str, now_ns: int) -> int:
+        """For how long this contact has been closed by somebody who closed it since it was first seen; 0: it is not."""
+        known = self._state.lines.get(line)
+        if known is None or not known.line.closed or not known.counts or known.stuck:
+            return 0
+        return now_ns - known.closed_at_ns
+
     def _lost(self, problem: PedalLost, now_ns: int) -> list[Made | t.Alerted]:
         """What can still be trusted goes on working: a privacy button beside a cut pedal."""
         others = problem.others

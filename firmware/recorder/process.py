@@ -35,6 +35,7 @@ from firmware.recorder.pedal_desk import Made, PedalDesk, press_fields
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.power_desk import PowerDesk
 from firmware.recorder.preroll import PreRoll
+from firmware.recorder.selftest_desk import SelftestDesk
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
 from firmware.recorder.tidy import Tidy
 from firmware.recorder.timestamp_desk import TimestampDesk
@@ -89,13 +90,16 @@ class RecorderProcess:
             cfg.paths.run_dir, journal, self.wake, self._access, cfg.access.group, self._timestamps,
             self._about_collector, cfg.access.agent_user,
         )
+        self._selftests = SelftestDesk(cfg, self.post)
         rules = t.Rules(
+            path_test_at_boot=self._selftests.due,
             sound_configured=cfg.sound.enabled, light_stale_ns=round(cfg.recorder.light_stale_s * 1e9),
             policy=cfg.policy, room=cfg.device.room, surgeons=frozenset(one.id for one in cfg.controls.surgeons),
         )
         self._state = machine.initial(rules, self._clock.monotonic_ns())
         self._effects = Effects(
-            cfg, parts, self._keeper, self._preroll, self._chores, self._timestamps.signed, self._note, self.post
+            cfg, parts, self._keeper, self._preroll, self._chores, self._selftests, self._timestamps.signed, self._note,
+            self.post,
         )
         self._disks = DiskWatch(cfg, self._chores, self._effects)
         self._loss = LossWatch()
@@ -212,6 +216,8 @@ class RecorderProcess:
                 self._press(told)
             else:
                 self._feed(told)
+        if self._selftests.held(self._pedals.held_ns("privacy", now)):
+            self._feed(t.PathTestAsked("privacy button"))
 
     def _press(self, made: Made) -> None:
         """One gesture: what it did, and when, is noted."""
@@ -258,6 +264,7 @@ class RecorderProcess:
             picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedals.problem,
             zones_problem=self._access.zones_problem,
             policy=cfg.policy, room=cfg.device.room, moments=self._state.moments, power_problem=self._power.refusal,
+            selftest_problem=self._selftests.problem,
         ))
 
     def _show(self) -> None:
@@ -278,6 +285,7 @@ class RecorderProcess:
 
     def _end(self) -> None:
         self._watchdog.stopping()
+        self._selftests.stop()
         self._keeper.kill()
         self._power.close()
         self._effects.close(timeout_s=2.0)

@@ -22,7 +22,7 @@ from hw.frame_rate import exact_rate
 from hw.ports import U8, EndOfStream, FrameTime, SoundChunk, StreamFormat
 from hw.sim.moving_picture import MovingPicture
 from hw.sim.scene_picture import ScenePicture
-from hw.sim.scene_script import CLAPPER_EVERY_S, clapper_index
+from hw.sim.scene_script import clapper_index
 from hw.sim.scene_sound import SOUND_CHANNELS, SOUND_RATE_HZ, SceneSound
 from hw.sim.scene_sprites import BLACK_Y, NEUTRAL_UV
 from hw.sim.scene_truth import TruthBox
@@ -67,7 +67,8 @@ class SceneSource:
             self._next = max(0, self._due_index(now_ns) + 1 if now_ns > self._epoch_ns else 0)
         if s.sound:
             start = max(0, (now_ns - self._epoch_ns) * SOUND_RATE_HZ // NS) if s.paced else 0
-            self._sound = SceneSound(s.rate, lambda n: self._epoch_ns + round(Fraction(n * NS, SOUND_RATE_HZ)), start)
+            self._sound = SceneSound(s.rate, lambda n: self._epoch_ns + round(Fraction(n * NS, SOUND_RATE_HZ)), start,
+                                     s.clap_every)
         self._open = True
         return StreamFormat(
             s.width, s.height, s.rate, live=s.paced, sound_rate_hz=SOUND_RATE_HZ if s.sound else 0,
@@ -145,9 +146,9 @@ class SceneSource:
 
     def clapper_times(self, seconds: float) -> list[int]:
         """The times (pts_ns) of the claps in the scene's first `seconds`: flash and tone both start there."""
-        rate, times = self.settings.rate, []
-        for number in range(1, int(seconds // CLAPPER_EVERY_S) + 2):
-            index = clapper_index(number, rate)
+        rate, every_s, times = self.settings.rate, self.settings.clap_every, []
+        for number in range(1, int(seconds // every_s) + 2):
+            index = clapper_index(number, rate, every_s)
             if index / rate < seconds:
                 times.append(self.pts_at(index))
         return times

@@ -87,7 +87,8 @@ class ScenePicture:
         for placed in self._placed(t):
             blend(y, uv, placed.what.sprite, placed.left, placed.top)
         left, top, side, _ = self.clapper_box
-        y[top : top + side, left : left + side] = 235 if clapper_open(index, self._settings.rate) else 16
+        clap = clapper_open(index, self._settings.rate, self._settings.clap_every)
+        y[top : top + side, left : left + side] = 235 if clap else 16
         uv[top // 2 : (top + side) // 2, left // 2 : (left + side) // 2] = 128
         if self.width & 1:
             y[:, -1] = y[:, -2]

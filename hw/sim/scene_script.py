@@ -79,16 +79,16 @@ def write_script(seed: int) -> Script:
     )
 
 
-def clapper_index(number: int, rate: Fraction) -> int:
+def clapper_index(number: int, rate: Fraction, every_s: int = CLAPPER_EVERY_S) -> int:
     """The frame in which clap `number` (1, 2, ...) begins: the first one at or after its time."""
-    return math.ceil(number * CLAPPER_EVERY_S * rate)
+    return math.ceil(number * every_s * rate)
 
 
-def clapper_open(index: int, rate: Fraction) -> bool:
+def clapper_open(index: int, rate: Fraction, every_s: int = CLAPPER_EVERY_S) -> bool:
     """Does the clapper show white in frame `index`?"""
-    number = math.floor(index / (CLAPPER_EVERY_S * rate))
-    first = clapper_index(number, rate)
+    number = math.floor(index / (every_s * rate))
+    first = clapper_index(number, rate, every_s)
     if index < first:  # the claps' frames are rounded up, so this one may still belong to the clap before
         number -= 1
-        first = clapper_index(number, rate)
+        first = clapper_index(number, rate, every_s)
     return number >= 1 and Fraction(index - first) / rate < CLAPPER_LENGTH_S

@@ -28,16 +28,16 @@ _HUM = _cycles(HUM_HZ, HUM_LEVEL, CHUNK_SAMPLES)  # a chunk holds whole cycles o
 _TONE = _cycles(TONE_HZ, TONE_LEVEL, int(CLAPPER_LENGTH_S * SOUND_RATE_HZ))
 
 
-def clap_sample(number: int, rate: Fraction) -> int:
+def clap_sample(number: int, rate: Fraction, every_s: int = CLAPPER_EVERY_S) -> int:
     """The sample at which clap `number` begins: that of the flash's first frame."""
-    return round(Fraction(clapper_index(number, rate)) / rate * SOUND_RATE_HZ)
+    return round(Fraction(clapper_index(number, rate, every_s)) / rate * SOUND_RATE_HZ)
 
 
-def samples_between(start: int, end: int, rate: Fraction) -> NDArray[np.int16]:
+def samples_between(start: int, end: int, rate: Fraction, every_s: int = CLAPPER_EVERY_S) -> NDArray[np.int16]:
     """Samples `start`..`end` of the scene, (n, 2) int16; `rate` is the picture's, which the clapper follows."""
     mono = np.take(_HUM, np.arange(start, end) % CHUNK_SAMPLES)
-    number = max(1, start // (CLAPPER_EVERY_S * SOUND_RATE_HZ) - 1)
-    while (first := clap_sample(number, rate)) < end:
+    number = max(1, start // (every_s * SOUND_RATE_HZ) - 1)
+    while (first := clap_sample(number, rate, every_s)) < end:
         low, high = max(start, first), min(end, first + len(_TONE))
         if low < high:
             mono[low - start : high - start] += _TONE[low - first : high - first]
@@ -48,8 +48,10 @@ def samples_between(start: int, end: int, rate: Fraction) -> NDArray[np.int16]:
 class SceneSound:
     """Hands out the sound in whole chunks, as a card does. `pts_of` gives a sample number's time in ns."""
 
-    def __init__(self, rate: Fraction, pts_of: Callable[[int], int], start: int = 0) -> None:
-        self._rate, self._pts_of = rate, pts_of
+    def __init__(
+        self, rate: Fraction, pts_of: Callable[[int], int], start: int = 0, every_s: int = CLAPPER_EVERY_S
+    ) -> None:
+        self._rate, self._pts_of, self._every_s = rate, pts_of, every_s
         self._next = start - start % CHUNK_SAMPLES
 
     def up_to(self, end: int) -> list[SoundChunk]:
@@ -57,7 +59,7 @@ class SceneSound:
         self._next = max(self._next, (end - MAX_LATE_S * SOUND_RATE_HZ) // CHUNK_SAMPLES * CHUNK_SAMPLES)
         chunks = []
         while self._next + CHUNK_SAMPLES <= end:
-            samples = samples_between(self._next, self._next + CHUNK_SAMPLES, self._rate)
+            samples = samples_between(self._next, self._next + CHUNK_SAMPLES, self._rate, self._every_s)
             chunks.append(SoundChunk(self._pts_of(self._next), samples))
             self._next += CHUNK_SAMPLES
         return chunks
@@ -66,6 +68,7 @@ class SceneSound:
         """The last, short chunk up to sample `end`, when the scene ends."""
         chunks = self.up_to(end)
         if self._next < end:
-            chunks.append(SoundChunk(self._pts_of(self._next), samples_between(self._next, end, self._rate)))
+            chunks.append(SoundChunk(self._pts_of(self._next), samples_between(self._next, end, self._rate,
+                                                                           self._every_s)))
             self._next = end
         return chunks

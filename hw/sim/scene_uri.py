@@ -20,6 +20,7 @@ class SceneSettings:
     before a late reader loses the oldest ones. `fault_s` is how long a lost, black or frozen picture lasts, 0 for good.
     `show` is "operation" or one of the moving scenes (moving_script.SHOWS); these know two more: `light`
     (moving_script.LIGHTS) and `shutter`, the share of a frame's time that it is exposed for, which smears what moves.
+    `clap_every`: seconds between two claps of the operation's clapper.
     `codes`: the operation also shows a label with a QR code, as the self-test wants it.
     """
 
@@ -38,6 +39,7 @@ class SceneSettings:
     change_at: float = -1.0
     fault_s: float = 0.0
     codes: bool = False
+    clap_every: int = 5
     show: Show = "operation"
     light: Light = "normal"
     shutter: float = 0.5
@@ -50,6 +52,7 @@ class SceneSettings:
 
 _INTEGERS = {
     "width": (64, 4096), "height": (64, 2304), "seed": (0, 2**32 - 1), "epoch_ns": (0, 2**63 - 1), "slots": (1, 16),
+    "clap_every": (1, 60),
 }
 _SECONDS = {
     "seconds": (0.0, 86_400.0), "black_at": (0.0, 86_400.0), "freeze_at": (0.0, 86_400.0), "lost_at": (0.0, 86_400.0),
