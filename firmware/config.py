@@ -63,6 +63,8 @@ class Encode(Struct, forbid_unknown_fields=True, frozen=True):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "superfast"
     idr_interval_s: Annotated[float, Meta(ge=0.1, le=1.0)] = 1.0
     fragment_s: Annotated[float, Meta(ge=0.1, le=0.5)] = 0.25
+    dicom: bool = False
+    """H.265 stays within what DICOM takes (Main tier, level 5.1): at most 40 Mbit/s, also at constant quality."""
     rate: Literal["variable", "constant"] = "variable"
     """variable: the source's own timestamps; constant: repeats or drops frames to hold `source.rate_hz`."""
 

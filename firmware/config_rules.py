@@ -15,6 +15,9 @@ LOSS_BOUND_S = 1.0
 ENCODE_AND_SYNC_S = 0.2
 """Share of the loss bound kept for the encoder's latency and the disk's fsync."""
 
+DICOM_MOST_BPS = 40_000_000
+"""HEVC Main tier, level 5.1, for bit rate and buffer (DICOM PS3.5, 8.2.8; ITU-T H.265, table A.8)."""
+
 MOST_ZONES = 16
 MOST_FIELD_AREA = 0.6
 """Of the picture, all field zones together: a room in which no face is filled is no operating field."""
@@ -62,6 +65,8 @@ def _encode(config: Config) -> Iterator[Broken]:
             f'{encode.encoder} makes {_MAKES[encode.encoder][0]} only: set encoder = "{fitting}"'
             f' or codec = "{_MAKES[encode.encoder][0]}"',
         )
+    if encode.dicom and encode.codec == "h265" and encode.bitrate_bps > DICOM_MOST_BPS:
+        yield Broken(("encode.dicom", "encode.bitrate_bps"), f"DICOM takes H.265 up to {DICOM_MOST_BPS:_} bit/s")
     at_risk_s = config.detect.delay_s + encode.fragment_s + ENCODE_AND_SYNC_S
     if at_risk_s > LOSS_BOUND_S + 1e-9:
         yield Broken(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -95,6 +95,19 @@ class CameraBench(Struct, forbid_unknown_fields=True, frozen=True):
     restore: str
 
 
+class EncoderBench(Struct, forbid_unknown_fields=True, frozen=True):
+    """A video encoder in hardware, and what it is to make."""
+
+    codec: Literal["h264", "h265"] = "h265"
+    bitrate_bps: int = 12_000_000
+
+
+class EncoderAdapters(Struct, forbid_unknown_fields=True, frozen=True):
+    """Adapters of the port `Encoder`."""
+
+    nvv4l2: EncoderBench | None = None
+
+
 class FrameSourceAdapters(Struct, forbid_unknown_fields=True, frozen=True):
     """Adapters of the port `FrameSource`."""
 
@@ -113,6 +126,7 @@ class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     kernels: KernelsAdapters = KernelsAdapters()
     pedal: PedalAdapters = PedalAdapters()
     frame_source: FrameSourceAdapters = FrameSourceAdapters()
+    encoder: EncoderAdapters = EncoderAdapters()
 
     def settings_of(self, key: str) -> Any:
         """The table of one adapter, by its key "port.adapter"; None when the bench does not name it.

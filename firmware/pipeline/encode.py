@@ -6,6 +6,7 @@ import os
 from fractions import Fraction
 
 from firmware import config
+from firmware.config_rules import DICOM_MOST_BPS
 from firmware.errors import ConfigError
 from firmware.pipeline.gst_encoder import EncoderSpec, GstEncoder
 from hw.ports import Encoder, StreamFormat
@@ -66,6 +67,8 @@ def _x264_rate(cfg: config.Encode) -> str:
 def x265_spec(cfg: config.Encode, fmt: StreamFormat) -> EncoderSpec:
     """x265: as x264. It takes no NV12, so the two chroma planes are taken apart first (values unchanged)."""
     most_kbps = MOST_KBPS if cfg.quality else cfg.bitrate_bps // 1000
+    if cfg.dicom:
+        most_kbps = min(most_kbps, DICOM_MOST_BPS // 1000)
     options = (
         f"bframes=0:b-adapt=0:rc-lookahead=0:lookahead-slices=0:scenecut=0:open-gop=0:cutree=0:"
         f"weightp=0:frame-threads=1:pools=+:repeat-headers=0:aud=0:hrd=0:min-keyint=1:keyint={NO_OWN_IDR}:range=limited:info=0:"

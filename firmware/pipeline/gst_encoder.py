@@ -19,6 +19,7 @@ from firmware.errors import MediaUnreadable, PartMissing, PipelineDied
 from firmware.media.nal import has_idr, without_parameter_sets
 from firmware.pipeline.gst import Gst, GstVideo, error_of, init
 from firmware.pipeline.gst_buffer import push_nv12
+from firmware.pipeline.idr import IdrPlan
 from hw.ports import U8, AccessUnit, StreamFormat
 
 PUSH_TIMEOUT_S = 5.0
@@ -52,6 +53,10 @@ class EncoderSpec:
     latency_frames: int
     nominal_rate: Fraction = Fraction(0)
     """Said to the encoder in place of a variable rate, for its bitrate only; 0 where it can do without."""
+    idr_signal: str = ""
+    """Action signal that asks for an IDR, for an encoder that does not heed GstForceKeyUnit."""
+    idr_slack: int = 0
+    """By how many frames an asked IDR may come earlier or later."""
 
 
 FILE_INSIDE = 2
@@ -73,8 +78,7 @@ def _give_way(*_: object) -> Any:
 class GstEncoder:
     """hw.ports.Encoder over GStreamer; `push` and `pull` may be called from different threads.
 
-    An IDR comes at least every `idr_interval_s` of picture time, at any frame rate, and nowhere else than at
-    the start, there, and where `force_keyframe` asked: the encoder's own choice of IDRs is off.
+    IDRs come where IdrPlan puts them, with `idr_interval_s`: the encoder's own choice of IDRs is off.
     """
 
     def __init__(self, spec_for: Callable[[StreamFormat], EncoderSpec], name: str, idr_interval_s: float) -> None:
@@ -82,13 +86,14 @@ class GstEncoder:
         self._spec_for = spec_for
         self._idr_interval_ns = round(idr_interval_s * 1e9)
         self._lock = threading.Lock()
-        self._inside: deque[tuple[int, bool]] = deque()  # (pts_ns, IDR asked for) of frames not yet out
+        self._inside: deque[int] = deque()  # pts_ns of frames not yet out
+        self._signal_at: deque[int] = deque()  # stream times of frames before which the encoder is signalled
         self._slots = threading.Semaphore(0)
         self._pipeline: Any = None
         self._codec_config = b""
         self._started = False
-        self._first_pts_ns = self._last_pts_ns = self._idr_pts_ns = self._longest_ns = 0
-        self._force_next = True
+        self._first_pts_ns = self._last_pts_ns = 0
+        self._idrs = IdrPlan(self._idr_interval_ns)
 
     @property
     def codec_config(self) -> bytes:
@@ -102,16 +107,13 @@ class GstEncoder:
         require_elements(spec.name, (*spec.parts, _PARSER_PARTS[spec.codec]))
         self._codec, self._width, self._height = spec.codec, fmt.coded_width, fmt.coded_height
         self._frame_bytes = fmt.frame_bytes
-        self._pipeline = Gst.parse_launch(
-            f"appsrc name=src caps={raw_caps(fmt, fmt.rate or spec.nominal_rate)} format=time is-live=false"
-            " do-timestamp=false block=false max-buffers=0 max-bytes=0 max-time=0 stream-type=stream"
-            f" ! {spec.chain} ! {_PARSERS[spec.codec]}"
-            # Unbounded by itself; what is inside is bounded by push(), and one unit comes for each push.
-            " ! appsink name=sink sync=false max-buffers=0 drop=false enable-last-sample=false wait-on-eos=false"
-        )
+        self._idrs, self._idr_signal = IdrPlan(self._idr_interval_ns, spec.idr_slack), spec.idr_signal
+        self._pipeline = Gst.parse_launch(launch_text(spec, fmt))
         self._src = self._pipeline.get_by_name("src")
         self._sink = self._pipeline.get_by_name("sink")
-        self._encoder_pad = self._pipeline.get_by_name("encoder").get_static_pad("src")
+        self._encoder = self._pipeline.get_by_name("encoder")
+        if self._idr_signal:
+            self._encoder.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, self._signal_idr)
         self._bus = self._pipeline.get_bus()
         if fmt.live:
             self._src.get_static_pad("src").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, _give_way)
@@ -132,14 +134,20 @@ class GstEncoder:
             release()
             raise
         with self._lock:
-            if not self._started:
-                self._started, self._first_pts_ns, self._last_pts_ns, self._idr_pts_ns = True, pts_ns, pts_ns, pts_ns
-            idr = self._wants_idr(pts_ns)
-            self._inside.append((pts_ns, idr))
+            begins = not self._started
+            if begins:
+                self._started, self._first_pts_ns = True, pts_ns
+            self._last_pts_ns = pts_ns
+            idr = self._idrs.enters(pts_ns)
+            self._inside.append(pts_ns)
         stream_ns = pts_ns - self._first_pts_ns + _STREAM_START_NS
-        if idr:
+        if idr and self._idr_signal:
+            if not begins:  # the first is one by itself, and there is no device to signal before it
+                self._signal_at.append(stream_ns)
+        elif idr:
             # Sent ahead with the frame's time: the encoder's base class applies it to exactly that frame.
-            self._encoder_pad.send_event(GstVideo.video_event_new_upstream_force_key_unit(stream_ns, False, 0))
+            event = GstVideo.video_event_new_upstream_force_key_unit(stream_ns, False, 0)
+            self._encoder.get_static_pad("src").send_event(event)
 
         def released() -> None:
             self._slots.release()
@@ -151,7 +159,7 @@ class GstEncoder:
 
     def force_keyframe(self) -> None:
         """Make the next pushed frame an IDR."""
-        self._force_next = True
+        self._idrs.force()
 
     def pull(self) -> list[AccessUnit]:
         """What has come out since the last call; never waits. Raises PipelineDied."""
@@ -196,15 +204,13 @@ class GstEncoder:
                 f"A picture's time ({pts_ns} ns) is not after the one before it ({self._last_pts_ns} ns)"
             )
 
-    def _wants_idr(self, pts_ns: int) -> bool:
-        """Is this frame the last that can be an IDR in time, given the longest wait between frames since the last?"""
-        self._longest_ns = max(self._longest_ns, pts_ns - self._last_pts_ns)
-        # A microsecond of patience: 33.333334 ms must not cost a second of 30 frames its last one.
-        self._last_pts_ns = pts_ns
-        if not self._force_next and pts_ns + self._longest_ns - self._idr_pts_ns <= self._idr_interval_ns + 1000:
-            return False
-        self._force_next, self._idr_pts_ns, self._longest_ns = False, pts_ns, 0
-        return True
+    def _signal_idr(self, _pad: Any, info: Any) -> Any:
+        """Runs in the encoder's thread, just before it takes the frame."""
+        pts = info.get_buffer().pts
+        if self._signal_at and pts >= self._signal_at[0]:
+            self._signal_at.popleft()
+            self._encoder.emit(self._idr_signal)
+        return Gst.PadProbeReturn.OK
 
     def _wait_for_slot(self) -> None:
         deadline = time.monotonic() + PUSH_TIMEOUT_S
@@ -229,24 +235,33 @@ class GstEncoder:
         buffer = sample.get_buffer()
         if not self._inside:
             raise PipelineDied(f"The encoder {self.name} gave more pictures than it got", **_STUCK)
-        pts_ns, asked_idr = self._inside.popleft()
+        pts_ns = self._inside.popleft()
         if abs(buffer.pts - (pts_ns - self._first_pts_ns + _STREAM_START_NS)) > _ROUNDING_NS:
             raise PipelineDied(f"The encoder {self.name} lost or reordered a picture at {pts_ns} ns", **_STUCK)
         data = buffer.extract_dup(0, buffer.get_size())
         keyframe = has_idr(self._codec, data)
         if keyframe:
             data = without_parameter_sets(self._codec, data)
-        if keyframe != asked_idr:
-            raise PipelineDied(
-                f"The encoder {self.name} {'made an unasked' if keyframe else 'ignored the asked'} keyframe"
-                f" at {pts_ns} ns", **_STUCK,
-            )
+        wrong = self._idrs.leaves(keyframe)
+        if wrong:
+            raise PipelineDied(f"The encoder {self.name} {wrong} at {pts_ns} ns", **_STUCK)
         return AccessUnit(pts_ns, keyframe, data)
 
     def _raise_bus_error(self, wait_s: float = 0) -> None:
         message = self._bus.timed_pop_filtered(round(wait_s * 1e9), Gst.MessageType.ERROR)
         if message is not None:
             raise PipelineDied(f"The encoder {self.name} failed: {error_of(message)[2]}", **_STUCK)
+
+
+def launch_text(spec: EncoderSpec, fmt: StreamFormat) -> str:
+    """The whole pipeline as text, from the scrubbed frames ("src") to the access units ("sink")."""
+    return (
+        f"appsrc name=src caps={raw_caps(fmt, fmt.rate or spec.nominal_rate)} format=time is-live=false"
+        " do-timestamp=false block=false max-buffers=0 max-bytes=0 max-time=0 stream-type=stream"
+        f" ! {spec.chain} ! {_PARSERS[spec.codec]}"
+        # Unbounded by itself; what is inside is bounded by push(), and one unit comes for each push.
+        " ! appsink name=sink sync=false max-buffers=0 drop=false enable-last-sample=false wait-on-eos=false"
+    )
 
 
 def raw_caps(fmt: StreamFormat, rate: Fraction) -> str:
