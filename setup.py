@@ -56,7 +56,8 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["firmware", "firmware.*", "hil", "hil.*", "hw", "hw.*"]),
     package_data={
-        "firmware": ["models.lock", "export/reader/*"], "hil": ["*.toml", "*.sh"], "hw": ["boards/*.toml"],
+        "firmware": ["models.lock", "export/reader/*"], "hil": ["*.toml", "*.sh"],
+        "hw": ["boards/*.toml", "jetson/*.toml"],
     },
     install_requires=RUNTIME,
     extras_require={"dev": DEV, "attacks": ATTACKS, "fuzz": FUZZ, "gpu": GPU, "jetson": [*GPIO, *GPU]},

@@ -51,11 +51,9 @@ def findings(cfg: Config, *, configured: bool) -> Iterator[Finding]:
 
 
 def _encoder(cfg: Config) -> str:
-    from firmware.pipeline.encode import make_encoder
+    from firmware.pipeline.encode_trial import try_encoder
 
-    encoder = make_encoder(cfg.encode)
-    encoder.close()
-    return f"{encoder.name}, {cfg.encode.codec}"
+    return try_encoder(cfg.encode)
 
 
 def _detectors(cfg: Config) -> str:
