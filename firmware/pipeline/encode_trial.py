@@ -21,8 +21,10 @@ _REST_S = 0.2
 
 
 def try_encoder(cfg: config.Encode, devices: Path = nvenc.DEVICES) -> str:
-    """Encode a second of grey steps; returns what did it. `devices`: where the kernel shows the engines. Raises PartMissing (not installed, or not in hardware),
-    ConfigError, PipelineDied."""
+    """Encode a second of grey steps; returns what did it. `devices`: where the kernel shows its engines.
+
+    Raises PartMissing (not installed, or not in hardware), ConfigError, PipelineDied.
+    """
     encoder = make_encoder(cfg)
     before = nvenc.active_ms(devices)
     try:
