@@ -100,7 +100,8 @@ def _encoder(codec: str, element: Element) -> type:
 
         def __init__(self) -> None:
             super().__init__()
-            self._chance, self._due = random.Random(_SEED), []
+            self._chance = random.Random(_SEED)
+            self._due: list[int] = []  # in how many frames an IDR comes
             taken = GObject.new(to_system)
             body = Gst.parse_bin_from_description(f"{_INSIDE[codec]} ! capsfilter name=out caps={out}", True)
             for part in (taken, body):
