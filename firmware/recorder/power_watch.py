@@ -67,14 +67,14 @@ class PowerWatch:
         """The reading under way has taken so long: a sensor that hangs takes the others with it."""
         problem = (f"the sensors do not answer: {busy_with or 'one of them'} hangs, and neither heat nor supply is"
                    " watched. Do: restart the unit when nothing is recorded")
-        yield from self._tell("sensors-hang", problem if waited_ns > SILENT_NS else "")
+        yield from self._alert("sensors-hang", problem if waited_ns > SILENT_NS else "")
 
     def _zone(self, now_ns: int, zone: Zone) -> Iterator[Alerted]:
         limit_c = zone.critical_c if zone.throttle_c is None else zone.throttle_c
         if zone.celsius is None or limit_c is None:
             self._history.pop(zone.name, None)
             self._critical.pop(zone.name, None)
-            yield from self._tell(_code("temperature", zone.name), "")
+            yield from self._alert(_code("temperature", zone.name), "")
             return
         code, celsius = _code("temperature", zone.name), zone.celsius
         spare_c = self._limits.warn_margin_c + (HYSTERESIS_C if code in self._told else 0.0)
@@ -127,16 +127,16 @@ class PowerWatch:
                                      ' power.sensors = "off"')
         known = {code for code in self._told if code.startswith("sensor-") or code == "sensors-none"}
         for code in sorted(known | set(codes)):
-            yield from self._tell(code, codes.get(code, ""))
+            yield from self._alert(code, codes.get(code, ""))
 
     def _lasting(self, now_ns: int, code: str, problem: str) -> Iterator[Alerted]:
         """An alert that goes only after it was calm for a while."""
         if problem:
             self._bad_ns[code] = now_ns
         if problem or now_ns - self._bad_ns.get(code, now_ns) > CALM_NS:
-            yield from self._tell(code, problem)
+            yield from self._alert(code, problem)
 
-    def _tell(self, code: str, problem: str) -> Iterator[Alerted]:
+    def _alert(self, code: str, problem: str) -> Iterator[Alerted]:
         if bool(problem) == (code in self._told):
             return
         (self._told.add if problem else self._told.discard)(code)
