@@ -30,7 +30,7 @@ from hil.virtual_config import bench_toml, board_toml, scrubcam_toml
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path.home() / ".cache" / "scrubcam-bench"
 DISK_BYTES = 1 << 30
-RATE_HZ = {"kvm": 30, "tcg": 10}
+RATE_HZ = {"kvm": 30, "tcg": 5}
 """Frames a second of the virtual camera: as many as the guest can scrub and encode."""
 EMULATED = """\
 Emulated: processor, memory, camera (the kernel's vivid: no sensor, no cable), USB pedal (QEMU's keyboard), disk (a
@@ -46,10 +46,11 @@ class VirtualBench:
         self._work = Path(tempfile.mkdtemp(prefix="scrubcam-bench-"))
         self.rows: list[Row] = []
         self._unit = self._made(cache)
-        self.ran_on = f"QEMU ({self._unit.accelerator}), Debian kernel {self._release}"
+        self.ran_on = f"QEMU ({self._unit.accelerator}), Debian kernel {self._kernel.release}"
         rate_hz, models = RATE_HZ[self._unit.accelerator], Path(default_models_dir()).resolve()
-        for name, text in (("bench.toml", bench_toml(self.ran_on, rate_hz)), ("board.toml", board_toml()),
-                           ("scrubcam.toml", scrubcam_toml(self._work, models, rate_hz))):
+        files = {"bench.toml": bench_toml(self.ran_on, rate_hz, self._kernel.root), "board.toml": board_toml(),
+                 "scrubcam.toml": scrubcam_toml(self._work, models, rate_hz)}
+        for name, text in files.items():
             (self._work / name).write_text(text, encoding="utf-8")
         new_archive_key(str(self._work / "archive.key"), str(self._work / "archive.pub"))
 
@@ -82,8 +83,7 @@ class VirtualBench:
 
     def _made(self, cache: Path) -> Unit:
         say("fetching Debian's kernel, the first time 107 MB")
-        kernel = fetched(cache)
-        self._release = kernel.release
+        kernel = self._kernel = fetched(cache)
         say("making the guest's first file system and its disk")
         initramfs.build(self._work / "initramfs", kernel.root, kernel.release)
         disk = self._work / "disk.img"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
-from hil.guest_devices import DISK_FOLDER
+from hil.guest_devices import CAMERA_DRIVER, DISK_FOLDER
 from hil.qemu_hand import KEYS, USB_ID
 
 CAMERA = "/dev/video0"
@@ -45,9 +46,10 @@ health_interval_s = 1
 """
 
 
-def bench_toml(ran_on: str, rate_hz: int) -> str:
-    """Every adapter that the virtual unit has a part for. The camera is cut by taking its driver away, as an unplugged
-    one is."""
+def bench_toml(ran_on: str, rate_hz: int, kernel_root: Path) -> str:
+    """Every adapter that the virtual unit has a part for. The camera is cut by taking it from its driver in mid-stream,
+    as an unplugged one is; to bring it back the driver is loaded anew."""
+    load = " ".join(("modprobe", "-d", shlex.quote(str(kernel_root)), *CAMERA_DRIVER))
     return f"""\
 ran_on = {json.dumps(ran_on)}
 [clock.system]
@@ -63,7 +65,7 @@ width = 320
 height = 180
 rate_hz = {rate_hz}
 cut = "echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind"
-restore = "test -e {CAMERA} || echo vivid.0 > /sys/bus/platform/drivers/vivid/bind; sleep 1"
+restore = {json.dumps(f"test -e {CAMERA} || (rmmod vivid && {load} && sleep 1)")}
 """
 
 

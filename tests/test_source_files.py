@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gi.repository import GLib
 
 from firmware import config
-from firmware.errors import FormatChanged, MediaUnreadable, NoVideo, ScrubcamError, SourceMissing
+from firmware.errors import FormatChanged, MediaUnreadable, NoVideo, ScrubcamError, SourceLost, SourceMissing
 from firmware.pipeline import source_gst
+from firmware.pipeline.gst import Gst, init
 from firmware.pipeline.picture import colour_of
 from firmware.pipeline.source import open_source
+from firmware.pipeline.source_faults import SourceFaults
 from hw.ports import U8, EndOfStream, StreamFormat
 from tests.fill_helpers import KERNELS
 from tests.pipeline_helpers import ffmpeg, make_clip, probe_times
@@ -269,3 +272,17 @@ def test_closing_twice_is_fine(tmp_path: Path) -> None:
     source.open()
     source.close()
     source.close()
+
+
+@pytest.mark.parametrize(("opened", "named"), [(False, SourceMissing), (True, SourceLost)])
+def test_a_device_that_cannot_be_read_is_missing_before_its_first_picture_and_lost_after(
+    opened: bool, named: type[Exception]
+) -> None:
+    """What v4l2src says when a camera is unplugged in mid-stream (seen with a real kernel on the virtual bench)."""
+    init()
+    faults = SourceFaults("/dev/video0", live=True, explain=lambda *_: SourceMissing("absent"), opened=opened)
+    error = GLib.Error.new_literal(Gst.resource_error_quark(), "Could not read from resource.", Gst.ResourceError.READ)
+    bus = Gst.Bus.new()
+    bus.post(Gst.Message.new_error(None, error, ""))
+    with pytest.raises(named):
+        faults.check(bus, -1)

@@ -35,12 +35,13 @@ class SourceFaults:
             raise self._named(*error_of(message), read_to_ns)
 
     def _named(self, domain: str, code: int, text: str, read_to_ns: int) -> ScrubcamError:
-        error = self.explain(domain, code, text) if self.explain is not None else None
+        running = self.live and self.opened
+        error = self.explain(domain, code, text) if self.explain is not None and not running else None
         if error is not None:
             return error
         if self.missing and not self.has_video:
             return self.no_video()
-        if self.live and self.opened:
+        if running:
             return SourceLost(f"{self.name} stopped: {text}", meaning="The recording has a gap from here",
                               todo="check the cable and the device")
         return self.unreadable(text, read_to_ns)

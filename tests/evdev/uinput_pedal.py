@@ -6,6 +6,7 @@ line: press ROLE, release ROLE, tap ROLE SECONDS, unplug, plug.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 
@@ -40,7 +41,8 @@ class UinputPedal:
             self._send(role, 1)
 
     def unplug(self) -> None:
-        self._plugged = None  # libevdev destroys the device with its last reference
+        self._plugged = None
+        gc.collect()  # destroys it: the parts of a libevdev device refer to each other
 
     def close(self) -> None:
         self.unplug()
