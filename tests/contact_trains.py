@@ -82,18 +82,18 @@ class _Train:
 
 
 def presses(count: int, seed: int = 1, definition: str = "sim") -> Counted:
-    """Feet on the pedal: each press bounces for 1 to 8 ms at both ends and lasts 60 to 500 ms.
+    """Feet on the pedal: each press bounces for 1 to 8 ms at both ends and lasts 60 to 350 ms.
 
-    Of a two-wire pedal 100 to 500 ms: it travels for up to 30 ms of that, and the other side bounces too.
+    Of a two-wire pedal 100 to 350 ms: it travels for up to 30 ms of that, and the other side bounces too.
     """
     train = _Train(seed, definition)
     shortest_ms = 60 if definition == "sim" else 100
     train.wait_ms(100, 200)
     for _ in range(count):
         train.board.press("pedal")
-        train.wait_ms(shortest_ms, 500)
+        train.wait_ms(shortest_ms, 350)
         train.board.release("pedal")
-        train.wait_ms(shortest_ms, 250)
+        train.wait_ms(shortest_ms, 150)
     return train.counted(count)
 
 

@@ -74,6 +74,7 @@ def _asked(stage: Stage, verb: str, consent: Consent | None = None, moment: str 
 STATES: dict[str, Callable[[], Stage]] = {
     "BOOT": Stage,
     "SELFTEST": lambda: _sent(Stage(), t.BootDone()),
+    "SELFTEST, of the whole path": lambda: _sent(Stage().ready(Consent()), t.PathTestAsked("privacy button")),
     "RECOVERING": lambda: _sent(Stage(), t.BootDone(), t.SelfTested()),
     "UPDATING": lambda: _sent(Stage().ready(), t.UpdateBegun()),
     "READY": lambda: Stage().ready(),

@@ -16,7 +16,8 @@ from hw.tones import TONES
 
 STRIP_STEP_S = 0.2
 _TONE_WORDS = {
-    "accepted": "the press was taken, a recording is being started", "start": "the first sealed bytes are on the disk",
+    "accepted": "the press was taken: a recording (or the self-test) is being started",
+    "start": "the first sealed bytes are on the disk",
     "stop": "stopping", "bookmark": "a bookmark was set", "pause": "privacy pause", "resume": "the pause is over",
     "refused": "what was asked is refused", "warning": "look at the lights: something is wrong",
 }
