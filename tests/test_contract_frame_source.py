@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from tests.contract.frame_source import (
     LiveSourceContract,
     PictureFaultContract,
     Rig,
+    TimingFaultContract,
     refuses,
     take,
 )
@@ -70,13 +73,37 @@ class TestRtsp(LiveSourceContract):
         rig.camera.close()
 
 
-class TestScene(FrameSourceContract):
+class _SceneRig(Rig):
+    """The scene's faults begin where its settings say: now."""
+
+    def __init__(self, source: SceneSource) -> None:
+        super().__init__(source)
+        self.scene = source
+
+    def _now(self, fault: str) -> None:
+        at_s = (time.monotonic_ns() - self.scene.epoch_ns) / 1e9
+        self.scene.settings = replace(self.scene.settings, **{fault: at_s})
+
+    def cut(self) -> None:
+        self._now("lost_at")
+
+    def freeze(self) -> None:
+        self._now("freeze_at")
+
+    def blacken(self) -> None:
+        self._now("black_at")
+
+    def change_size(self) -> None:
+        self._now("change_at")
+
+
+class TestScene(PictureFaultContract):
     adapter = "hw.sim.scene.SceneSource"
     ran_on = "itself: a rendered operation"
     rate = NTSC_60
 
     def open_rig(self) -> Rig:
-        return Rig(SceneSource(f"scene://?width=320&height=180&rate={self.rate}&sound=0"))
+        return _SceneRig(SceneSource(f"scene://?width=320&height=180&rate={self.rate}&sound=0"))
 
 
 def painted(index: int, width: int, height: int) -> U8:
@@ -117,7 +144,7 @@ class _JetsonRig(Rig):
         self._stack.close()
 
 
-class TestJetsonUtils(PictureFaultContract):
+class TestJetsonUtils(TimingFaultContract):
     adapter = "hw.jetson.capture.JetsonCapture"
     ran_on = "emulated: a stand-in for jetson_utils with its manners (hw.sim.jetson_utils)"
     rate = Fraction(60)

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from firmware.config import Source as SourceConfig
-from firmware.errors import ConfigError, FormatChanged
+from firmware.errors import ConfigError, FormatChanged, SourceLost
 from firmware.kernels.types import PictureStats
 from hw.frame_rate import exact_rate
 from hw.ports import U8, EndOfStream, FrameTime, SoundChunk, StreamFormat
@@ -36,8 +36,9 @@ NS = 1_000_000_000
 class SceneSource:
     """FrameSource of a `scene://` address (parameters: scene_uri.SceneSettings). Raises ConfigError."""
 
-    def __init__(self, uri: str = "scene://", base: SceneSettings | None = None) -> None:
+    def __init__(self, uri: str = "scene://", base: SceneSettings | None = None, *, lost_after_s: float = 1.5) -> None:
         self.settings = parse_scene_uri(uri, base)
+        self._lost_after_ns, self._seen_ns = round(lost_after_s * NS), 0
         self._epoch_ns = max(0, self.settings.epoch_ns) if self.settings.paced else 0
         self._next = 0
         self._open = False
@@ -52,7 +53,7 @@ class SceneSource:
         rate = exact_rate(source.rate_hz) if source.rate_hz >= 1 else plain.rate
         return cls(source.uri, SceneSettings(
             width=source.width or plain.width, height=source.height or plain.height, rate=rate, seed=source.seed,
-        ))
+        ), lost_after_s=source.lost_after_s)
 
     # ---- the port ------------------------------------------------------------------------------
 
@@ -69,7 +70,7 @@ class SceneSource:
             start = max(0, (now_ns - self._epoch_ns) * SOUND_RATE_HZ // NS) if s.paced else 0
             self._sound = SceneSound(s.rate, lambda n: self._epoch_ns + round(Fraction(n * NS, SOUND_RATE_HZ)), start,
                                      s.clap_every)
-        self._open = True
+        self._open, self._seen_ns = True, now_ns
         return StreamFormat(
             s.width, s.height, s.rate, live=s.paced, sound_rate_hz=SOUND_RATE_HZ if s.sound else 0,
             sound_channels=SOUND_CHANNELS if s.sound else 0, total_frames=s.total_frames,
@@ -101,7 +102,7 @@ class SceneSource:
         if s.paced and not self._wait_for(index, timeout_s):
             return None
         self._draw(index, at_s, into)
-        self._next = index + 1
+        self._next, self._seen_ns = index + 1, time.monotonic_ns()
         pts_ns = self.pts_at(index)
         return FrameTime(pts_ns, self.pts_at(index + 1) - pts_ns, dropped, self._counted(into))
 
@@ -174,8 +175,14 @@ class SceneSource:
             raise EndOfStream
 
     def _nothing(self, timeout_s: float) -> None:
-        """A camera without signal: time goes by and nothing comes. Frames taken meanwhile never were."""
+        """A camera without signal: time goes by and nothing comes. Frames taken meanwhile never were.
+
+        Raises SourceLost when it has gone on for too long.
+        """
         time.sleep(timeout_s)
+        if self.settings.paced and time.monotonic_ns() - self._seen_ns > self._lost_after_ns:
+            raise SourceLost(f"The scene has shown no picture for {self._lost_after_ns / NS:g} s",
+                             meaning="The recording has a gap from here", todo="nothing: it was asked for")
         if self.settings.paced:
             self._next = max(self._next, self._due_index(time.monotonic_ns()) + 1)
 
