@@ -284,6 +284,9 @@ class Controls(Struct, forbid_unknown_fields=True, frozen=True):
     """
     stuck_s: Annotated[float, Meta(ge=2, le=60)] = 10.0
     """A contact closed for so long is stuck: a warning, and no gesture."""
+    start_without_pedal: bool = False
+    """true: a command may start a recording while the pedal is lost; it is then paused and stopped by commands too.
+    false: such a start is refused, with the reason."""
     pedal_press: Action = "start-or-bookmark"
     pedal_double: Action = "none"
     pedal_hold: Action = "stop"

@@ -33,9 +33,12 @@ class Link:
 def step(link: Link, levels: Mapping[str, bool], now_ns: int, sign: LinkSign, silence_ns: int) -> Link:
     """Take one reading of all keys; "link" is the role of the key that tells. `silence_ns`: the longest silence.
 
-    A heartbeat is any change of its key, and any press of another: a receiver makes up releases, but no presses.
+    A heartbeat is any change of its key, and any press of another: a receiver makes up releases, but no presses. The
+    first reading has nothing to settle: there was no loss before it.
     """
-    before = levels if link.levels is None else link.levels
+    if link.levels is None:
+        link = Link(levels, now_ns, now_ns - SETTLE_NS)
+    before = link.levels or {}
     alive = any(level != before.get(role, False) and (level or role == "link") for role, level in levels.items())
     heard_ns = now_ns if alive else link.heard_ns
     if sign == "heartbeat":

@@ -11,6 +11,8 @@ from firmware.recorder import machine_types as t
 from firmware.recorder.mapping import mappings
 from hw.ports import PedalFault, PedalLost, Pins
 
+BATTERY = "pedal-battery"
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -22,10 +24,14 @@ class Made:
 
 
 class PedalDesk:
-    """Keeps what is known of the contacts. `problem` is why they cannot be trusted now, "" while they can."""
+    """Keeps what is known of the contacts. `problem` is why they cannot be trusted now, "" while they can.
+
+    `refusal` is why nothing may be started by it, "" where the site starts without a pedal.
+    """
 
     def __init__(self, cfg: Controls, pins: Pins) -> None:
         self._pins, self._mappings = pins, mappings(cfg)
+        self._needed = not cfg.start_without_pedal
         self._mapping = self._mappings[""]
         self._state = controls.ControlsState()
         self.problem = ""
@@ -39,7 +45,7 @@ class PedalDesk:
             levels = self._pins.read()
         except PedalLost as problem:
             return self._lost(problem, now_ns)
-        return [*self._alerts("", {}), *self._gestures(levels, now_ns)]
+        return [*self._alerts("", {}, levels), *self._gestures(levels, now_ns)]
 
     def touched(self, now_ns: int) -> bool:
         """Is a contact closed whose press counts?"""
@@ -52,20 +58,28 @@ class PedalDesk:
             return 0
         return now_ns - known.closed_at_ns
 
+    @property
+    def refusal(self) -> str:
+        return self.problem if self._needed else ""
+
     def _lost(self, problem: PedalLost, now_ns: int) -> list[Made | t.Alerted]:
         """What can still be trusted goes on working: a privacy button beside a cut pedal."""
         others = problem.others
         self._state = controls.lost(self._state, frozenset(self._mapping.timing) - set(others))
-        return [*self._alerts(str(problem) or "lost", problem.faults), *self._gestures(others, now_ns)]
+        told = self._alerts(str(problem) or "lost", problem.faults, others)
+        return [*told, *self._gestures(others, now_ns)]
 
-    def _alerts(self, problem: str, faults: Mapping[str, PedalFault]) -> list[t.Alerted]:
-        """What changed: one alert for each line in doubt, "pedal" when it is unplugged, else "pedal-cut" and its like.
+    def _alerts(self, problem: str, faults: Mapping[str, PedalFault], levels: Mapping[str, bool]) -> list[t.Alerted]:
+        """What changed: one alert for each line in doubt, "pedal" when it is unplugged, else "pedal-cut" and its like;
+        and the battery, which is taken to be as it was while nothing is heard of it.
         """
         self.problem = problem
-        codes = {line if fault == "unplugged" else f"{line}-{fault}" for line, fault in faults.items()}
-        told = [t.Alerted(code, cleared=True) for code in sorted(self._told - codes)]
-        told += [t.Alerted(code, problem) for code in sorted(codes - self._told)]
-        self._told = codes
+        codes = {line if fault == "unplugged" else f"{line}-{fault}": problem for line, fault in faults.items()}
+        if levels.get("battery_low", BATTERY in self._told):
+            codes[BATTERY] = "the pedal's battery is low. Do: charge or change it before the next case"
+        told = [t.Alerted(code, cleared=True) for code in sorted(self._told - codes.keys())]
+        told += [t.Alerted(code, codes[code]) for code in sorted(codes.keys() - self._told)]
+        self._told = set(codes)
         return told
 
     def _gestures(self, levels: dict[str, bool], now_ns: int) -> list[Made | t.Alerted]:

@@ -261,7 +261,7 @@ class RecorderProcess:
             recipient_roles=frozenset(recipient.role for recipient in keys.recipients),
             escrow_needed=cfg.recorder.escrow == "required", recipients_problem=keys.recipients_problem,
             pipeline_started=self._keeper.running, pipeline_problem=self._keeper.problem,
-            picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedals.problem,
+            picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedals.refusal,
             zones_problem=self._access.zones_problem,
             policy=cfg.policy, room=cfg.device.room, moments=self._state.moments, power_problem=self._power.refusal,
             selftest_problem=self._selftests.problem,

@@ -55,6 +55,11 @@ class Host:
         with found.lock:
             found.device.key(code, down)
 
+    def tap(self, node: str, code: int, seconds: float) -> None:
+        self.key(node, code, True)
+        time.sleep(seconds)
+        self.key(node, code, False)
+
     def repeat(self, node: str) -> None:
         found = self._node(node)
         with found.lock:
@@ -97,6 +102,10 @@ class Host:
         if self._listener.poll() is None:
             return [self._listener.stdout.readline()]
         return self._listener.stdout.readlines()
+
+    def environment(self) -> dict[str, str]:
+        """What another process needs to live in this testbed."""
+        return {"UMOCKDEV_DIR": self._bed.root, "LD_PRELOAD": os.environ["LD_PRELOAD"]}
 
     def become_nobody(self) -> None:
         """Go on as a user who is not root, if this is root."""

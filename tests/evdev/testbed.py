@@ -116,6 +116,10 @@ class Testbed:
         )
         return name
 
+    @property
+    def root(self) -> str:
+        return str(self._bed.get_root_dir())
+
     def node(self, name: str) -> Node:
         return self._nodes[name][0]
 
