@@ -243,6 +243,17 @@ class Power(Struct, forbid_unknown_fields=True, frozen=True):
     """Told, too, when it would be there within this time if it went on rising like that."""
     refuse_margin_c: Annotated[float, Meta(ge=1, le=20)] = 3.0
     """Nothing is begun so close to the temperature at which the unit switches itself off."""
+    holdup_s: Annotated[float, Meta(ge=2, le=3600)] = 5.0
+    """The supply keeps the unit alive for so long, at full load and at the end of its own life, after it has asserted
+    the board's power-fail input."""
+    ride_through_s: Annotated[float, Meta(ge=0, le=3600)] = 1.0
+    """So long a recording goes on without mains, so that a dip does not end it. What is left of holdup_s is for closing
+    it: 2 s at least."""
+    hardware_watchdog: bool = False
+    """Feed the watchdog that the board definition names ([watchdog] device): the machine restarts when the recorder is
+    dead beyond healing. One that is asked for and not there is a fault (see reliability.md)."""
+    watchdog_timeout_s: Annotated[int, Meta(ge=90, le=255)] = 120
+    """It restarts the machine so long after it was last fed. Well above systemd's WatchdogSec=, which comes first."""
 
 
 Action = Literal["none", "start", "bookmark", "start-or-bookmark", "start-or-stop", "stop", "pause-or-resume"]

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from firmware.config import Access, Audit, Config, Mqtt, Sounder, Timestamps, Zones
+from firmware.config import Access, Audit, Config, Mqtt, Power, Sounder, Timestamps, Zones
 from firmware.config_words import Broken
 from firmware.controls_rules import broken_controls
 
@@ -17,6 +17,8 @@ ENCODE_AND_SYNC_S = 0.2
 
 DICOM_MOST_BPS = 40_000_000
 """HEVC Main tier, level 5.1, for bit rate and buffer (DICOM PS3.5, 8.2.8; ITU-T H.265, table A.8)."""
+SEAL_S = 2.0
+"""Share of the hold-up time kept for closing a recording."""
 
 MOST_ZONES = 16
 MOST_FIELD_AREA = 0.6
@@ -29,7 +31,7 @@ _SOCKET_NAME_ROOM = 90  # a Unix socket's whole path may have 107 bytes; the lon
 def broken_rules(config: Config) -> list[Broken]:
     """Every rule that `config` breaks. Each setting on its own is assumed to be in its range."""
     return [*_source(config), *_encode(config), *_evidence(config), *_keeping(config),
-            *broken_controls(config.controls), *_sounder(config.sounder), *_mqtt(config.mqtt),
+            *broken_controls(config.controls), *_sounder(config.sounder), *_power(config.power), *_mqtt(config.mqtt),
             *_timestamps(config.timestamps), *_audit(config.audit), *_zones(config.zones), *_policy(config),
             *_access(config.access), *_selftest(config)]
 
@@ -142,6 +144,14 @@ def _sounder(sounder: Sounder) -> Iterator[Broken]:
         yield Broken(hours, "the same time twice: no hours, or all of them? set volume_percent instead")
     if sounder.quiet_from and sounder.quiet_volume_percent > sounder.volume_percent:
         yield Broken(("sounder.quiet_volume_percent", "sounder.volume_percent"), "quiet hours are the louder ones")
+
+
+def _power(power: Power) -> Iterator[Broken]:
+    if power.ride_through_s + SEAL_S > power.holdup_s:
+        yield Broken(
+            ("power.ride_through_s", "power.holdup_s"),
+            f"closing a recording needs up to {SEAL_S:g} s: ride_through_s must be at most holdup_s - {SEAL_S:g} s",
+        )
 
 
 def _mqtt(mqtt: Mqtt) -> Iterator[Broken]:

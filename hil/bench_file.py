@@ -115,6 +115,19 @@ class FrameSourceAdapters(Struct, forbid_unknown_fields=True, frozen=True):
     jetson_utils: CameraBench | None = None
 
 
+class WatchdogBench(Struct, forbid_unknown_fields=True, frozen=True):
+    """A hardware watchdog that nobody else feeds. While the suite is cut short, it restarts the machine."""
+
+    device: str
+    timeout_s: int = 120
+
+
+class WatchdogAdapters(Struct, forbid_unknown_fields=True, frozen=True):
+    """Adapters of the port `Watchdog`."""
+
+    linux: WatchdogBench | None = None
+
+
 class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     """One bench. `ran_on` names it in reports: unit, carrier, pedal. A table [port.adapter] asks for that adapter."""
 
@@ -124,6 +137,7 @@ class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     files: FilesAdapters = FilesAdapters()
     power: PowerAdapters = PowerAdapters()
     kernels: KernelsAdapters = KernelsAdapters()
+    watchdog: WatchdogAdapters = WatchdogAdapters()
     pedal: PedalAdapters = PedalAdapters()
     frame_source: FrameSourceAdapters = FrameSourceAdapters()
     encoder: EncoderAdapters = EncoderAdapters()

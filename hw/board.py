@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Protocol
 
 from firmware.config import Board as BoardConfig
+from firmware.config import Config
 from firmware.config import Power as PowerConfig
+from firmware.errors import ConfigError
 from hw.board_definition import BoardDefinition, definition_of
 from hw.linux.key_pedal import key_pedal
 from hw.linux.pc_board import PcBoard
 from hw.linux.sysfs_power import SysfsPower
-from hw.ports import Lights, Pins, Power
+from hw.linux.watchdog import LinuxWatchdog
+from hw.ports import Lights, Pins, Power, Watchdog
 from hw.several_pins import SeveralPins
 from hw.sim.board import SimBoard
 from hw.sim.power import read_simulated
+from hw.sim.watchdog import SimWatchdog
 
 
 class Board(Protocol):
@@ -55,6 +59,22 @@ class WithKeys:
     def close(self) -> None:
         self.pins.close()
         self._board.close()
+
+
+def make_watchdog(cfg: Config, simulated: str = "") -> Watchdog | None:
+    """The configured hardware watchdog, running from now on; None for none. `simulated` is a simulated one's socket.
+
+    Raises PartMissing (not there, taken, not for so long) and ConfigError (the board has none).
+    """
+    if not cfg.power.hardware_watchdog:
+        return None
+    if simulated:
+        return SimWatchdog(simulated, cfg.power.watchdog_timeout_s)
+    device = definition_of(cfg.board).watchdog.device
+    if not device:
+        raise ConfigError(f"power.hardware_watchdog is set, but the board {cfg.board.definition!r} has no watchdog",
+                          meaning="Nothing was started", todo="name its device in [watchdog] of the board definition")
+    return LinuxWatchdog(device, cfg.power.watchdog_timeout_s)
 
 
 def make_power(cfg: PowerConfig, simulated: str = "") -> Power | None:

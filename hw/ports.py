@@ -299,6 +299,13 @@ class Files(Protocol):
 
 
 class Watchdog(Protocol):
-    """Fed by evidence only."""
+    """Restarts what it watches when it is not fed in time: the recorder (systemd's) or the machine (the hardware's)."""
 
-    def feed(self) -> None: ...
+    def feed(self) -> None:
+        """By evidence only. Raises OSError when it does not take it."""
+
+    def close(self) -> None:
+        """What it watches ends on purpose, so it stops where it can. Never while recording; may be called twice.
+
+        A process that ends without this leaves it running: that is what it is for.
+        """

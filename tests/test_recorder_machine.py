@@ -72,6 +72,7 @@ class Walk(RuleBasedStateMachine):
     def check_effect(self, effect: t.Effect) -> None:
         if isinstance(effect, t.OpenRecording):
             self.check_start()
+            assert not self.state.mains_lost, "begun on what the supply has stored"
             assert self.open_files <= {self.state.closing}, "two recordings at once"
             self.open_files.add(effect.recording_id)
         elif isinstance(effect, t.ContinueRecording):
@@ -288,6 +289,15 @@ class Walk(RuleBasedStateMachine):
             self.open_files.discard(self.state.recording_id)
             self.send(t.Sealed(self.state.recording_id, self.state.durable_bytes))
             assert self.state.name in ("READY", "FAULT", "SHUTDOWN")
+
+    @rule(event=st.sampled_from([t.MainsLost(), t.HoldUpEnding(), t.MainsBack(), t.MainsBack()]))
+    def mains(self, event: t.MachineEvent) -> None:
+        before = self.state
+        effects = self.send(event)
+        if not isinstance(event, t.HoldUpEnding):
+            assert not any(isinstance(e, t.SealRecording) for e in effects)
+        elif before.mains_lost:
+            assert self.state.name not in RUNNING, "the hold-up ends under a recording"
 
     @rule(begun=st.booleans())
     def updates(self, begun: bool) -> None:

@@ -6,6 +6,7 @@ import argparse
 import fcntl
 import os
 import sys
+from functools import partial
 
 from firmware.config import Config
 from firmware.config_file import load
@@ -14,7 +15,7 @@ from firmware.errors import ConfigError, DiskFault, ScrubcamError
 from firmware.hardening import harden
 from firmware.log import setup
 from firmware.recorder.process import Parts, RecorderProcess
-from hw.board import make_board, make_power
+from hw.board import make_board, make_power, make_watchdog
 from hw.disk import OsDisk
 from hw.sim.clock import SystemClock
 from hw.sim.disk import SimDisk, SimDisks
@@ -44,11 +45,13 @@ def run(cfg: Config) -> int:
                             todo="correct the paths in the configuration, or their owner") from error
     lock = _only_one(cfg.paths.state_dir)
     board = make_board(cfg.board, cfg.paths.run_dir)
-    control = os.environ.get("SCRUBCAM_SIM_DISK", "") if cfg.board.kind == "sim" else ""
-    power = make_power(cfg.power, os.environ.get("SCRUBCAM_SIM_SYS", "") if cfg.board.kind == "sim" else "")
-    disk = _simulated(cfg, control) if control else OsDisk()  # only a simulated unit may have simulated disks
+    simulated = os.environ if cfg.board.kind == "sim" else {}  # only a simulated unit may have simulated parts
+    control = simulated.get("SCRUBCAM_SIM_DISK", "")
+    disk = _simulated(cfg, control) if control else OsDisk()
+    power = make_power(cfg.power, simulated.get("SCRUBCAM_SIM_SYS", ""))
+    watchdog = partial(make_watchdog, cfg, simulated.get("SCRUBCAM_SIM_WATCHDOG", ""))
     try:
-        process = RecorderProcess(cfg, Parts(board, disk, SystemClock(), power))
+        process = RecorderProcess(cfg, Parts(board, disk, SystemClock(), power, watchdog))
         process.handle_signals()
         process.run()
     finally:

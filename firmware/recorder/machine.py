@@ -13,6 +13,7 @@ from firmware import case
 from firmware.messages import RecorderState
 from firmware.recorder import machine_commands as commands
 from firmware.recorder import machine_disk as disk
+from firmware.recorder import machine_power as power
 from firmware.recorder import machine_presses as presses
 from firmware.recorder import machine_selftest as selftests
 from firmware.recorder import machine_types as t
@@ -40,6 +41,11 @@ def may_write(state: t.MachineState) -> bool:
 def may_keep(state: t.MachineState) -> bool:
     """May a fragment that is not written be kept in memory, for the pre-roll? Not without consent."""
     return case.allows(state.consent, "video")
+
+
+def may_tidy(state: t.MachineState) -> bool:
+    """May old recordings be deleted now? Not while the unit lives on what its supply has stored."""
+    return state.name == "READY" and not state.mains_lost
 
 
 def _boot_done(turn: Turn, _event: t.BootDone) -> None:
@@ -139,14 +145,7 @@ def _pipeline_down(turn: Turn, event: t.PipelineDown) -> None:
 
 
 def _alerted(turn: Turn, event: t.Alerted) -> None:
-    known = event.code in turn.state.alerts
-    if known != event.cleared:
-        return
-    change = turn.state.alerts - {event.code} if event.cleared else turn.state.alerts | {event.code}
-    turn.put(alerts=change)
-    turn.journal("alert-cleared" if event.cleared else "alert", code=event.code, text=event.text)
-    if not event.cleared:
-        turn.emit(t.PlayTone("warning"))
+    turn.alert(event.code, event.text, cleared=event.cleared)
 
 
 def _erased(turn: Turn, event: t.Erased) -> None:
@@ -159,7 +158,7 @@ def _erased(turn: Turn, event: t.Erased) -> None:
 
 
 def _update_begun(turn: Turn, _event: t.UpdateBegun) -> None:
-    if turn.state.name == "READY":
+    if turn.state.name == "READY" and not turn.state.mains_lost:
         turn.go("UPDATING")
         turn.journal("update-begun")
     else:
@@ -233,6 +232,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     t.PipelineDown: _pipeline_down, t.Alerted: _alerted, t.WriterFault: disk.writer_fault, t.DiskLow: disk.disk_low,
     t.Sealed: disk.sealed, t.Erased: _erased, t.UpdateBegun: _update_begun, t.UpdateEnded: _update_ended,
     t.Tick: _tick, t.ShutdownAsked: _shutdown, t.PathTestAsked: selftests.asked, t.PathTested: selftests.tested,
+    t.MainsLost: power.mains_lost, t.HoldUpEnding: power.hold_up_ending, t.MainsBack: power.mains_back,
 }
 
 

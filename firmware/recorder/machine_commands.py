@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from firmware.recorder import machine_consent as consents
+from firmware.recorder import machine_power as power
 from firmware.recorder import machine_selftest as selftests
 from firmware.recorder import machine_surgeon as surgeons
 from firmware.recorder import machine_types as t
@@ -70,7 +71,7 @@ def _why_not(turn: Turn) -> str:
         return f"state: {state.name.lower()}"
     ours = ("consent:", "policy:", "pipeline: starting")
     unmet = [sentence for sentence in state.unmet if not sentence.startswith(ours)]
-    return turn.forbidden() or (unmet[0] if unmet else "")
+    return turn.forbidden() or (unmet[0] if unmet else power.refusal(state))
 
 
 def stop(turn: Turn, cause: str) -> str:

@@ -168,6 +168,16 @@ class Turn:
         self.go("SELFTEST")
         self.emit(t.RunSelfTest())
 
+    def alert(self, code: str, text: str = "", *, cleared: bool = False) -> None:
+        """Tell it, or its end, once."""
+        known = code in self.state.alerts
+        if known != cleared:
+            return
+        self.put(alerts=self.state.alerts - {code} if cleared else self.state.alerts | {code})
+        self.journal("alert-cleared" if cleared else "alert", code=code, text=text)
+        if not cleared:
+            self.emit(t.PlayTone("warning"))
+
     def refuse(self, reason: str) -> None:
         self.put(refusal=reason, refusal_until_ns=self.now_ns + self.state.rules.refusal_shown_ns)
         self.emit(t.Journal("refused", "", {"reason": reason}), t.PlayTone("refused"))

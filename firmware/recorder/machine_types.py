@@ -101,6 +101,7 @@ class MachineState:
     alerts: frozenset[str] = frozenset()
     path_test: str = ""
     path_test_due: bool = False
+    mains_lost: bool = False
 
 
 # ---- events --------------------------------------------------------------------------------------
@@ -230,6 +231,21 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
+class MainsLost:
+    """The supply says that it lives on what it has stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldUpEnding:
+    """The mains are still gone; what is left of the hold-up time is needed to close a recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class MainsBack:
+    """The mains are there again, and have been for a while."""
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateBegun:
     """The updater asks for the device."""
 
@@ -252,7 +268,8 @@ class ShutdownAsked:
 MachineEvent = (
     PathTestAsked | PathTested
     | BootDone | SelfTested | Recovered | Pressed | Asked | ConditionsChanged | Durable | PipelineUp | PipelineDown
-    | Alerted | WriterFault | DiskLow | Sealed | Erased | UpdateBegun | UpdateEnded | Tick | ShutdownAsked
+    | Alerted | WriterFault | DiskLow | Sealed | Erased | MainsLost | HoldUpEnding | MainsBack | UpdateBegun
+    | UpdateEnded | Tick | ShutdownAsked
 )
 
 

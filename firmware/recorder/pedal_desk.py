@@ -36,6 +36,8 @@ class PedalDesk:
         self._state = controls.ControlsState()
         self.problem = ""
         self._told: set[str] = set()
+        self.levels: dict[str, bool] = {}
+        """The last reading of the lines that can be trusted."""
 
     def read(self, now_ns: int, surgeon: str) -> list[Made | t.Alerted]:
         """One poll. Another surgeon's mapping takes effect as soon as no gesture is under way."""
@@ -83,6 +85,7 @@ class PedalDesk:
         return told
 
     def _gestures(self, levels: dict[str, bool], now_ns: int) -> list[Made | t.Alerted]:
+        self.levels = levels
         self._state, gestures = controls.poll(self._state, levels, now_ns, self._mapping.timing)
         return [self._meant(gesture) for gesture in gestures]
 

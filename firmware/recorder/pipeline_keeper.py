@@ -55,7 +55,7 @@ class PipelineKeeper:
         self.progress: Progress | None = None
         self.picture_ns = 0
         self.starts = 0
-        self.problem = ""
+        self.problem = self.problem_code = ""
         self._unborn = ""
 
     @property
@@ -151,7 +151,7 @@ class PipelineKeeper:
             return
         first = self.picture_ns == 0
         self.picture_ns = self._clock.monotonic_ns()
-        self.problem = ""
+        self.problem = self.problem_code = ""
         if self._stale_told:
             self._stale_told = False
             yield t.Alerted("no-picture", cleared=True)
@@ -188,7 +188,7 @@ class PipelineKeeper:
 
     def _down(self, code: str, text: str) -> t.PipelineDown:
         self.kill()
-        self.problem = _without_credentials(text)
+        self.problem, self.problem_code = _without_credentials(text), code
         return t.PipelineDown(code, self.problem)
 
     def _send(self, message: ToPipeline) -> None:

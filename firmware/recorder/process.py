@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
@@ -30,7 +31,9 @@ from firmware.recorder.holds import Holds
 from firmware.recorder.journal import JOURNAL_NAME, Journal, JournalThread
 from firmware.recorder.lamps import Lamps
 from firmware.recorder.loss_watch import LossWatch
+from firmware.recorder.machine_power import mains_problem
 from firmware.recorder.machine_turn import recording_evident
+from firmware.recorder.mains_watch import POWER_FAIL, MainsWatch
 from firmware.recorder.pedal_desk import Made, PedalDesk, press_fields
 from firmware.recorder.pipeline_keeper import PipelineKeeper
 from firmware.recorder.power_desk import PowerDesk
@@ -39,17 +42,15 @@ from firmware.recorder.selftest_desk import SelftestDesk
 from firmware.recorder.socket_server import AnswerMemory, SocketServer
 from firmware.recorder.tidy import Tidy
 from firmware.recorder.timestamp_desk import TimestampDesk
-from firmware.recorder.watchdog import SystemdWatchdog
+from firmware.recorder.watchdogs import Watchdogs
 from firmware.vault.format import new_recording_id
 from firmware.vault.ledger import Ledger
 from hw.board import Board
-from hw.ports import Clock, Disk, LightName, Power
+from hw.ports import Clock, Disk, LightName, Power, Watchdog
 
 POLL_MS = 4
 TELL_S = 10.0
 TICK_NS = 50_000_000
-FEED_NS = t.SECOND
-UNEVIDENT_FEED_NS = 30 * t.SECOND
 log = get_logger("recorder")
 
 
@@ -61,6 +62,8 @@ class Parts:
     disk: Disk
     clock: Clock
     power: Power | None = None
+    watchdog: Callable[[], Watchdog | None] = lambda: None
+    """Starts the hardware watchdog, if there is to be one."""
 
 
 class RecorderProcess:
@@ -104,13 +107,14 @@ class RecorderProcess:
         self._disks = DiskWatch(cfg, self._chores, self._effects)
         self._loss = LossWatch()
         self._power = PowerDesk(cfg.power, parts.power, self._clock)
+        self._mains = MainsWatch(round(cfg.power.ride_through_s * t.SECOND))
         self._clock_notes = ClockNotes(self._clock, self._note)
         self._tidy = Tidy(cfg, self._clock, self._tell, self._chores.close_left_open, self.post)
         self._pedals = PedalDesk(cfg.controls, parts.board.pins)
         self._lamps = Lamps(parts.board.lights)
         self._reporter = reports.Reporter(cfg, self._clock, self._server.publish)
-        self._watchdog = SystemdWatchdog()
-        self._ticked_ns = self._fed_ns = 0
+        self._watchdogs = Watchdogs(cfg.paths.state_dir, parts.watchdog)
+        self._ticked_ns = 0
         self._stop_asked = False
 
     # ---- from other threads ----------------------------------------------------------------------
@@ -139,8 +143,8 @@ class RecorderProcess:
     # ---- the loop --------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Until shut down. Everything that waits has a deadline in the machine."""
-        self._watchdog.ready()
+        """Until shut down. Everything that waits has a deadline in the machine. Raises PartMissing (watchdog)."""
+        self._watchdogs.ready()
         self._feed(t.BootDone())
         threading.Thread(target=self._note_changes, name="start-notes", daemon=True).start()
         try:
@@ -172,10 +176,12 @@ class RecorderProcess:
             self._clock_notes.look(self._state.recording_id)
             self._look_at_conditions()
             self._feed(t.Tick())
-            self._tidy.tick(now, self._state.name == "READY", self._disks.missing_bytes())
+            self._tidy.tick(now, machine.may_tidy(self._state), self._disks.missing_bytes())
             self._reporter.health(self._state, self._keeper, self._disks.room, self._preroll.span_ns,
                                   self._power.figures())
-            self._feed_watchdog(now)
+            for event in self._watchdogs.look(now, self._state, self._keeper.picture_age_s(now),
+                                              self._keeper.problem_code):
+                self._feed(event)
         self._show()
 
     def _wait(self) -> None:
@@ -218,6 +224,8 @@ class RecorderProcess:
                 self._feed(told)
         if self._selftests.held(self._pedals.held_ns("privacy", now)):
             self._feed(t.PathTestAsked("privacy button"))
+        for event in self._mains.poll(self._pedals.levels.get(POWER_FAIL), now):
+            self._feed(event)
 
     def _press(self, made: Made) -> None:
         """One gesture: what it did, and when, is noted."""
@@ -263,7 +271,8 @@ class RecorderProcess:
             pipeline_started=self._keeper.running, pipeline_problem=self._keeper.problem,
             picture_age_s=self._keeper.picture_age_s(now), pedal_problem=self._pedals.refusal,
             zones_problem=self._access.zones_problem,
-            policy=cfg.policy, room=cfg.device.room, moments=self._state.moments, power_problem=self._power.refusal,
+            policy=cfg.policy, room=cfg.device.room, moments=self._state.moments,
+            power_problem=mains_problem(self._state) or self._power.refusal,
             selftest_problem=self._selftests.problem,
         ))
 
@@ -275,16 +284,8 @@ class RecorderProcess:
             self._state, recording_evident(self._state, now), lights.describe(shown), self._disks.room.hours
         )
 
-    def _feed_watchdog(self, now: int) -> None:
-        """The watchdog follows evidence too: a recording that stores nothing is not kept alive for ever."""
-        state = self._state
-        silent = state.name in ("RECORDING", "PAUSED") and now - state.durable_grew_ns > UNEVIDENT_FEED_NS
-        if not silent and now - self._fed_ns >= FEED_NS:
-            self._fed_ns = now
-            self._watchdog.feed()
-
     def _end(self) -> None:
-        self._watchdog.stopping()
+        self._watchdogs.stopping()
         self._selftests.stop()
         self._keeper.kill()
         self._power.close()
@@ -297,6 +298,8 @@ class RecorderProcess:
             self._parts.board.lights.show(light, "off")
         for end in (self._wake_out, self._wake_in):
             end.close()
+        if self._effects.exit_asked:  # not after an error: what comes next may need the machine restarted
+            self._watchdogs.close()
 
     # ---- journal ---------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Tells systemd that the recorder is up and doing its work. Without systemd it does nothing."""
+"""Tells systemd that the recorder is up and doing its work (systemd.service(5), WatchdogSec=). Without it, nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class SystemdWatchdog:
     def feed(self) -> None:
         self._notify(b"WATCHDOG=1")
 
-    def stopping(self) -> None:
+    def close(self) -> None:
+        """An orderly end: systemd waits for it and expects no feeding."""
         self._notify(b"STOPPING=1")
 
     def _notify(self, word: bytes) -> None:
