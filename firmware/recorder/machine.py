@@ -148,6 +148,11 @@ def _alerted(turn: Turn, event: t.Alerted) -> None:
     turn.alert(event.code, event.text, cleared=event.cleared)
 
 
+def _mains_lost(turn: Turn, event: t.MainsLost) -> None:
+    selftests.end_early(turn, power.CODE)
+    power.mains_lost(turn, event)
+
+
 def _erased(turn: Turn, event: t.Erased) -> None:
     state = turn.state
     if not state.erasing.issubset(event.recording_ids) or not state.erasing:
@@ -232,7 +237,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     t.PipelineDown: _pipeline_down, t.Alerted: _alerted, t.WriterFault: disk.writer_fault, t.DiskLow: disk.disk_low,
     t.Sealed: disk.sealed, t.Erased: _erased, t.UpdateBegun: _update_begun, t.UpdateEnded: _update_ended,
     t.Tick: _tick, t.ShutdownAsked: _shutdown, t.PathTestAsked: selftests.asked, t.PathTested: selftests.tested,
-    t.MainsLost: power.mains_lost, t.HoldUpEnding: power.hold_up_ending, t.MainsBack: power.mains_back,
+    t.MainsLost: _mains_lost, t.HoldUpEnding: power.hold_up_ending, t.MainsBack: power.mains_back,
 }
 
 

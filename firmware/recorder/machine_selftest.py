@@ -6,6 +6,7 @@ kept waiting by it: it ends at once, and what was asked for is done as in READY.
 
 from __future__ import annotations
 
+from firmware.recorder import machine_power as power
 from firmware.recorder import machine_types as t
 from firmware.recorder.machine_turn import Turn
 
@@ -20,6 +21,8 @@ def begin(turn: Turn, origin: str) -> str:
         return f"state: {state.name.lower()}"
     if state.consent.state != "none":
         return "selftest: a case is open"
+    if state.mains_lost:
+        return power.refusal(state)
     turn.go("SELFTEST")
     turn.put(path_test=origin, deadline_ns=turn.now_ns + state.rules.path_test_ns, refusal="")
     turn.emit(t.Journal("selftest-begun", "", {"origin": origin}), t.RunPathTest())
