@@ -71,10 +71,12 @@ class UsbPedal:
                 for device in self._opened:
                     if not device.drain(self._levels):
                         raise OSError("the kernel lets its keys go")
-            except OSError:
+            except Exception as error:  # a pedal must never end the recorder's loop
                 self._gone += self._opened
                 self._opened = ()
-                self._problem = unplugged(self._spec.usb_id, self._spec.serial, self._spec.port)
+                self._problem = (unplugged(self._spec.usb_id, self._spec.serial, self._spec.port)
+                                 if isinstance(error, OSError) else
+                                 f"the USB pedal {self._spec.usb_id} cannot be read: {error!r}")
                 raise PedalLost(self._problem) from None
             return self._levels.read(self._now_ns())
 
@@ -110,8 +112,8 @@ class UsbPedal:
             self._seen = nodes
         except PedalLost as problem:
             self._problem = str(problem)
-        except OSError as error:
-            self._problem = f"the USB pedal {self._spec.usb_id} cannot be opened: {error}"
+        except Exception as error:  # whatever it is: without this thread the pedal would never be found again
+            self._problem = f"the USB pedal {self._spec.usb_id} cannot be opened: {error!r}"
 
     def _fitting(self, nodes: list[EventNode], opened: set[EventNode]) -> list[EventNode]:
         """While a pedal is in use, an equal one beside it must not take it away: only the first one's nodes count."""
