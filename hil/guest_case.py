@@ -21,8 +21,8 @@ from hil.qemu_hand import QemuHand
 START_S = 600.0
 PRESS_S = 0.15
 CUT = "cut the power now"
-RECORD_BYTES = 400_000
-"""How much must be durable before the power is cut: several fragments of the small picture."""
+REPORTS = 6
+"""How often the durable bytes must be told to have grown before the power is cut: once a second, as they grow."""
 CONSENT = Consent(
     state="given", video=True, audio=False, by="Bench", evidence="none: a test pattern",
     purpose="To try a virtual unit.", purpose_class="quality", audience="the bench", destination="the bench's folder",
@@ -61,6 +61,11 @@ class Recorder:
         if not self._answers[command.id].ok:
             raise RuntimeError(f"{verb} was refused: {self._answers[command.id].reason}")
 
+    def durable_beyond(self, known: int) -> int:
+        """The number of durable bytes, once it is more than `known`."""
+        self.until(lambda: self.state.durable_bytes > known, f"more than {known} durable bytes")
+        return self.state.durable_bytes
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(60)
@@ -95,11 +100,10 @@ def record(work: Path, say: Say) -> int:
     hand.release("pedal")
     recorder.until(lambda: recorder.state.state == "RECORDING", "RECORDING")
     say(f"RECORDING {recorder.state.recording_id}")
-    recorder.until(lambda: recorder.state.durable_bytes > RECORD_BYTES, f"{RECORD_BYTES} durable bytes")
-    health = recorder.health
-    if health is not None:
-        say(f"frames {health.frames_out}, of these filled whole {health.frames_blanked}")
-    say(f"durable {recorder.state.durable_bytes}")
+    durable = 0
+    for _ in range(REPORTS):
+        durable = recorder.durable_beyond(durable)
+        say(f"durable {durable}")
     say(CUT)
     time.sleep(START_S)
     raise TimeoutError("the power was not cut")

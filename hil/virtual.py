@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -123,6 +124,7 @@ def main() -> int:
     parser.add_argument("--timeout-s", type=float, default=1800.0, help="how long one boot may take")
     parser.add_argument("--only", choices=["contract", "case"], help="do one of the two parts")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the virtual unit is not left running
     try:
         bench = VirtualBench(options.out, options.cache, options.timeout_s)
         try:
