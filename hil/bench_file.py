@@ -115,6 +115,24 @@ class FrameSourceAdapters(Struct, forbid_unknown_fields=True, frozen=True):
     jetson_utils: CameraBench | None = None
 
 
+class HeaderBench(Struct, forbid_unknown_fields=True, frozen=True):
+    """A Jetson's header, wired as the board definition says (a name or a file).
+
+    `hand` is a command that moves a contact: it is run with two words more, what to do (press, release, cut, crush,
+    mend) and the line (pedal, privacy). `.venv/bin/python -m hil.person_hand` asks the person at the bench.
+    """
+
+    definition: str
+    hand: str
+
+
+class PinsAdapters(Struct, forbid_unknown_fields=True, frozen=True):
+    """Adapters of the port `Pins`."""
+
+    jetson_one_wire: HeaderBench | None = None
+    jetson_two_wire: HeaderBench | None = None
+
+
 class WatchdogBench(Struct, forbid_unknown_fields=True, frozen=True):
     """A hardware watchdog that nobody else feeds. While the suite is cut short, it restarts the machine."""
 
@@ -138,6 +156,7 @@ class Bench(Struct, forbid_unknown_fields=True, frozen=True):
     power: PowerAdapters = PowerAdapters()
     kernels: KernelsAdapters = KernelsAdapters()
     watchdog: WatchdogAdapters = WatchdogAdapters()
+    pins: PinsAdapters = PinsAdapters()
     pedal: PedalAdapters = PedalAdapters()
     frame_source: FrameSourceAdapters = FrameSourceAdapters()
     encoder: EncoderAdapters = EncoderAdapters()

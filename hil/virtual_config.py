@@ -57,6 +57,9 @@ ran_on = {json.dumps(ran_on)}
 folder = "{DISK_FOLDER}"
 [files.os]
 folder = "{DISK_FOLDER}"
+[watchdog.linux]
+device = "/dev/watchdog0"
+timeout_s = 120
 [pedal.qemu]
 [pedal.uinput]
 [frame_source.v4l2]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from firmware.errors import ConfigError
 from hil.bench_file import adapter_keys, load, loads
+from hil.command_hand import CommandHand
 from hw import ports
 from tests.contract import table
 
@@ -130,3 +134,36 @@ def test_the_table_names_what_exists() -> None:
         assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), row
         assert f"class {name}" in (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"), row
         assert row.port.replace("_", "") in known | {"pedal"}, row
+
+
+def test_a_hand_that_is_a_command_is_told_what_to_do_and_its_refusal_counts(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    hand = CommandHand(f"sh -c 'echo \"$0 $1\" >> {told}'")
+    verbs = ("press", "release", "cut", "crush", "mend")
+    for verb in verbs:
+        getattr(hand, verb)("pedal")
+    assert told.read_text().splitlines() == [f"{verb} pedal" for verb in verbs]
+    with pytest.raises(subprocess.CalledProcessError):
+        CommandHand("false").press("pedal")
+
+
+def test_a_person_can_be_the_hand() -> None:
+    """Asked on the terminal, even where pytest has taken standard input and output."""
+    asked = {}
+    for answer, wanted in (("", 0), ("n", 1)):
+        parent, child = pty.openpty()
+        with subprocess.Popen([sys.executable, "-m", "hil.person_hand", "press", "the pedal"], cwd=ROOT, stdin=child,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=lambda fd=child: own(fd),
+                              env={**os.environ, "PYTHONPATH": str(ROOT)}) as person:
+            os.write(parent, f"{answer}\n".encode())
+            assert person.wait(60) == wanted, person.stderr.read() if person.stderr else b""
+        asked[answer] = os.read(parent, 4096)
+        os.close(parent)
+        os.close(child)
+    assert b"Press the pedal and keep it pressed." in asked[""]
+
+
+def own(terminal: int) -> None:
+    """In the child: a session of its own with `terminal` as its terminal."""
+    os.setsid()
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from hil.bench_file import HeaderBench
+from hil.command_hand import CommandHand
 from hw.board_definition import read_definition
 from hw.ports import Pins
 from hw.sim.board import SimBoard
@@ -71,3 +73,38 @@ class TestJetsonPinsTwoWire(_OnGpiochip, TwoWireContract):
     ran_on = ON_GPIOCHIP.format("two-wire")
     definition = "orin-nx-two-wire"
     at_rest = {"pedal": False, "privacy": False, "power_fail": False}
+
+
+class _OnHeader:
+    """A real header; a person or a relay box moves its contacts."""
+
+    adapter = "hw.jetson.pins.JetsonPins"
+    ran_on = "no hardware yet"
+    test_an_unplugged_line_is_named_the_others_go_on_and_it_heals = None  # a header's pin cannot go away
+    test_a_stuck_contact_reads_as_it_stands_and_follows_the_foot_when_mended = None  # nor a good contact be stuck
+
+    @pytest.fixture(autouse=True)
+    def _definition(self, bench_table: HeaderBench) -> None:
+        self.definition = read_definition(bench_table.definition)
+        self.at_rest = dict.fromkeys(self.definition.contacts(), False)
+
+    @pytest.fixture
+    def pins(self) -> Pins:
+        from hw.jetson.pins import JetsonPins
+
+        return JetsonPins(self.definition)
+
+    @pytest.fixture
+    def hand(self, bench_table: HeaderBench) -> Iterator[CommandHand]:
+        hand = CommandHand(bench_table.hand)
+        yield hand
+        for line in ("pedal", "privacy"):
+            hand.mend(line)
+
+
+class TestJetsonPinsOneWireOnBench(_OnHeader, OneWireContract):
+    bench = "pins.jetson_one_wire"
+
+
+class TestJetsonPinsTwoWireOnBench(_OnHeader, TwoWireContract):
+    bench = "pins.jetson_two_wire"
