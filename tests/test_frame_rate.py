@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,8 @@ from firmware.pipeline.rate_watch import RateWatch
 from firmware.pipeline.source import mode_caps, refuse_other_picture
 from hw.frame_rate import exact_rate
 from hw.ports import StreamFormat
+from tests.pipeline_helpers import make_clip, probe_times, run_pipeline
+from tests.test_pipeline_process import configure, detector
 
 S = 1_000_000_000
 
@@ -155,3 +158,16 @@ def test_jitter_and_lost_frames_are_no_other_rate(seed: int, rate: Fraction, los
 
 def test_a_variable_rate_is_not_watched() -> None:
     assert told(RateWatch(Fraction(0)), [*at_rate(Fraction(30), 3, 0), *at_rate(Fraction(10), 3, 4 * S)]) == []
+
+
+# ---- through the whole path ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", ["60000/1001", "24000/1001"])
+def test_the_record_keeps_the_source_s_rate_and_times_exactly(tmp_path: Path, rate: str) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", size="320x640", seconds=0.8, rate=rate)
+    heard = run_pipeline(configure(clip), detector()).heard
+    (tmp_path / "record.mp4").write_bytes(heard.mp4)
+    assert heard.info is not None
+    assert (heard.info.rate_num, heard.info.rate_den) == tuple(map(int, rate.split("/")))
+    assert probe_times(tmp_path / "record.mp4") == probe_times(clip)

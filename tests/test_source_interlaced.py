@@ -14,8 +14,10 @@ from firmware.pipeline.gst import Gst, init
 from firmware.pipeline.source import open_source
 from firmware.pipeline.source_chain import deinterlacer
 from hw.ports import U8, EndOfStream
+from tests.detect_helpers import MODELS_DIR, backdrop, head, place
 from tests.fill_helpers import KERNELS
-from tests.pipeline_helpers import ffmpeg, probe_times
+from tests.pipeline_helpers import ffmpeg, probe_times, run_pipeline
+from tests.test_pipeline_process import configure, decoded
 
 SIZE = (640, 360)
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-flags", "+ilme+ildct", "-pix_fmt", "yuv420p")
@@ -113,3 +115,44 @@ def test_every_format_that_the_kernels_take_can_be_deinterlaced(pixel_format: st
         assert structure.get_fraction("framerate") == (True, 25, 1)
     finally:
         pipeline.set_state(Gst.State.NULL)
+
+
+# ---- the whole path ------------------------------------------------------------------------------
+
+HEAD_PX, STEP_PX, FIELDS = 240, 5, 40
+FACE_IN_HEAD = (80, 48, 80, 104)
+"""x, y, width, height of brow to chin. The head moves five pixels from field to field, ten from frame to frame."""
+
+
+def head_at(field: int) -> tuple[int, int]:
+    return 60 + STEP_PX * field, 60
+
+
+def film_a_head(path: Path) -> None:
+    """Forty instants of a moving head at 50 Hz, woven to 20 interlaced frames at 25 Hz."""
+    face, room = head(HEAD_PX), backdrop(*SIZE)
+    instants = []
+    for field in range(FIELDS):
+        picture = room.copy()
+        place(picture, face, *head_at(field))
+        instants.append(picture.tobytes())
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", "50",
+         "-i", "-", "-vf", "interlace=scan=tff:lowpass=0", *H264, "-x264opts", "tff=1", str(path)],
+        input=b"".join(instants), check=True, capture_output=True, timeout=60)
+
+
+def test_a_moving_face_is_covered_in_every_frame_of_an_interlaced_film(tmp_path: Path) -> None:
+    """Real detectors, the whole pipeline, the encoded record: the head is one colour where its field shows it."""
+    path = tmp_path / "head.mp4"
+    film_a_head(path)
+    assert woven(path) > 0.006
+    heard = run_pipeline(configure(path, models_dir=str(MODELS_DIR))).heard
+    luma = decoded(heard, tmp_path / "record.mp4")
+    assert len(luma) == FIELDS // 2
+    assert np.mean([comb(one.astype(int)) for one in luma]) < 0.002
+    assert [round(verdict.pts_ns / 1e6) for verdict in heard.verdicts] == [40 * i for i in range(FIELDS // 2)]
+    for number, one in enumerate(luma):
+        x, y = (corner + inside for corner, inside in zip(head_at(2 * number), FACE_IN_HEAD[:2], strict=True))
+        inner = one[y : y + FACE_IN_HEAD[3], x : x + FACE_IN_HEAD[2]].astype(int)
+        assert inner.std() < 4, f"frame {number}: the face can be seen"
