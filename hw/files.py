@@ -1,7 +1,12 @@
-"""The file operations that change a disk, on the operating system. Nothing else in the product syncs or renames."""
+"""The file operations that change a disk, on the operating system. Nothing else in the product syncs or renames.
+
+What root makes in somebody's folder belongs to that somebody: a command that is run as root must leave nothing in the
+unit's folders that the unit's own user cannot read.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 
@@ -9,7 +14,12 @@ class OsFiles:
     """hw.ports.Files: each method is one system call."""
 
     def open(self, path: str, flags: int, mode: int = 0o600) -> int:
-        return os.open(path, flags | os.O_CLOEXEC, mode)
+        handle = os.open(path, flags | os.O_CLOEXEC, mode)
+        owner = _owner_of_folder(path) if flags & os.O_CREAT else None
+        if owner is not None:
+            with contextlib.suppress(PermissionError):  # a stick's file system knows no owners
+                os.fchown(handle, *owner)
+        return handle
 
     def write(self, handle: int, data: bytes | memoryview) -> int:
         return os.write(handle, data)
@@ -40,6 +50,10 @@ class OsFiles:
 
     def mkdir(self, path: str, mode: int = 0o700) -> None:
         os.mkdir(path, mode)
+        owner = _owner_of_folder(path)
+        if owner is not None:
+            with contextlib.suppress(PermissionError):
+                os.chown(path, *owner, follow_symlinks=False)
 
     def sync_directory(self, folder: str) -> None:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -47,3 +61,11 @@ class OsFiles:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _owner_of_folder(path: str) -> tuple[int, int] | None:
+    """User and group of the folder that `path` lies in, for root in a folder that is not root's; else None."""
+    if os.geteuid() != 0:
+        return None
+    folder = os.stat(os.path.dirname(os.path.abspath(path)))
+    return (folder.st_uid, folder.st_gid) if folder.st_uid != 0 else None

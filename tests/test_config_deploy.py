@@ -101,3 +101,13 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
                           timeout=60, check=False)
     assert "scrubcam" not in told.stderr, told.stderr
     assert told.returncode == 0, told.stderr
+
+
+def test_an_agent_with_nobody_to_speak_to_is_skipped_and_not_failed(tmp_path: Path) -> None:
+    from firmware.fleet.__main__ import main
+
+    assert unit(SERVICES[1])["ExecCondition"] == [unit(SERVICES[1])["ExecStart"][0].replace(" --c", " --wanted --c")]
+    config = tmp_path / "scrubcam.toml"
+    for text, status in (("", 1), ('[audit]\nhost = "logs.example"\nca_file = "ca.pem"\n', 0)):
+        config.write_text(text)
+        assert main(["--wanted", "--config", str(config)]) == status

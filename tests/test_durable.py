@@ -165,3 +165,17 @@ def test_nothing_else_in_the_product_makes_durable_or_renames() -> None:
                 ):
                     offenders.append(f"{file.relative_to(ROOT)}:{node.lineno}")
     assert offenders == []
+
+
+def test_what_root_makes_in_the_units_folder_belongs_to_the_unit(tmp_path: Path) -> None:
+    """A hand-over by root made a ledger that the recorder could not read."""
+    if os.geteuid() != 0:
+        return  # nobody else can give files away
+    own, units = tmp_path / "own", tmp_path / "units"
+    for folder, owner in ((own, 0), (units, 65534)):
+        folder.mkdir()
+        os.chown(folder, owner, owner)
+        make_folder(str(folder / "ledger" / "deeper"))
+        write_durably(str(folder / "ledger" / "deeper" / "line"), b"x")
+        made = [folder / "ledger", folder / "ledger/deeper", folder / "ledger/deeper/line"]
+        assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(owner, owner)}

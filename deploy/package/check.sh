@@ -53,10 +53,18 @@ done
 say "scrubcam selftest, as the recorder's own user"
 inside runuser -u scrubcam -- scrubcam selftest
 
+say "scrubcam provision, twice: the second run changes nothing; the self-test with the unit's own configuration"
+for key in archive escrow; do inside scrubcam keys new "$key" --dir /root/keys >/dev/null; done
+provision=(inside scrubcam provision --no-ask --name or-1 --source scene:// --archive-key /root/keys/archive.pub
+  --escrow-key /root/keys/escrow.pub)
+"${provision[@]}"
+before="$(inside sha256sum /etc/scrubcam/scrubcam.toml /var/lib/scrubcam/state/device.key)"
+"${provision[@]}" --no-test >/dev/null
+[ "$before" = "$(inside sha256sum /etc/scrubcam/scrubcam.toml /var/lib/scrubcam/state/device.key)" ]
+inside stat -c '%A %U:%G %n' /etc/scrubcam/scrubcam.toml /var/lib/scrubcam/state/device.key
+
 say "Removing and purging it keeps what belongs to the site"
-for file in /etc/scrubcam/scrubcam.toml /var/lib/scrubcam/state/device.key /var/lib/scrubcam/recordings/one.scrub; do
-  [ -e "$root$file" ] || echo kept >"$root$file"
-done
+echo kept >"$root/var/lib/scrubcam/recordings/one.scrub"
 inside apt-get purge -y -qq scrubcam >"$root/var/tmp/apt.log" 2>&1 || { tail -n 40 "$root/var/tmp/apt.log"; exit 1; }
 grep '^scrubcam' "$root/var/tmp/apt.log" || true
 for file in /etc/scrubcam/scrubcam.toml /var/lib/scrubcam/state/device.key /var/lib/scrubcam/recordings/one.scrub; do

@@ -18,11 +18,15 @@ def main(arguments: list[str] | None = None) -> int:
     """The process's exit status: 0 after a stop, else that of the named fault."""
     parser = argparse.ArgumentParser(prog="python -m firmware.fleet", description=__doc__)
     parser.add_argument("--config", required=True, type=Path, help="the unit's scrubcam.toml")
+    parser.add_argument("--wanted", action="store_true", help="only say, by the exit status, whether there is anybody "
+                        "to speak to (0), or nobody (1): for systemd's ExecCondition")
     given = parser.parse_args(arguments)
     log.setup("agent")
     harden(lock_memory=False)
     try:
         config = load(given.config)
+        if given.wanted:
+            return 0 if config.agent_wanted else 1
         if not config.agent_wanted:
             raise ConfigError(f"{given.config}: mqtt.host, timestamps.url and audit.host are empty",
                               meaning="There is nobody to speak to", todo="set one, or do not start the agent")

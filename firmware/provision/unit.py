@@ -7,10 +7,8 @@ there is never replaced; other files only when that was asked for.
 from __future__ import annotations
 
 import contextlib
-import os
-import pwd
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,9 +104,8 @@ def provision(answers: Answers, places: Places, say: Callable[[str], None], *, r
     """
     text = configuration(answers, places)
     _folders(places)
-    with _as_the_units_user(places):
-        had = (places.state_dir / "device.key").exists()
-        device = DeviceKey.load_or_create(str(places.state_dir))
+    had = (places.state_dir / "device.key").exists()
+    device = DeviceKey.load_or_create(str(places.state_dir))
     say(f"identity {device.fingerprint}: {'kept, it was there' if had else 'made'}")
     request = places.config_dir / f"{answers.name}.csr"
     put(request, device.certificate_request(answers.name), 0o644, replace=True)  # made of the key: always the same
@@ -148,29 +145,23 @@ def put(path: Path, data: bytes, mode: int, *, replace: bool, group: str = "") -
 def take_certificate(given: str, places: Places, say: Callable[[str], None], *, replace: bool = False) -> Identity:
     """The device CA's answer to the request, for a unit that has its identity. Raises ConfigError, KeyFault."""
     data, chain = _read(given), read_certificates(given)
-    with _as_the_units_user(places):
-        device = DeviceKey.load(str(places.state_dir))
-        if raw_key(chain[0]) != device.public:
-            raise KeyFault(f"{given} is not the certificate of this unit's key {device.fingerprint}",
-                           meaning="Nothing was changed", todo="certify the request that this command wrote, NAME.csr")
-        put(places.state_dir / CERTIFICATE_NAME, data, 0o644, replace=replace)
+    device = DeviceKey.load(str(places.state_dir))
+    if raw_key(chain[0]) != device.public:
+        raise KeyFault(f"{given} is not the certificate of this unit's key {device.fingerprint}",
+                       meaning="Nothing was changed", todo="certify the request that this command wrote, NAME.csr")
+    put(places.state_dir / CERTIFICATE_NAME, data, 0o644, replace=replace)
     say(f"certificate of the device CA: {places.state_dir / CERTIFICATE_NAME}")
     return Identity(device.fingerprint, False, places.config_dir / f"{name_of(chain[0])}.csr")
 
 
 def _folders(places: Places) -> None:
     """Those of a package are there; elsewhere they are made, for their owner alone."""
-    with _as_the_units_user(places):
-        for folder in (places.state_dir, places.recordings_dir):
-            try:
-                make_folder(str(folder))
-            except OSError as error:
-                raise DiskFault(f"{folder} cannot be made ({error.strerror})", todo="check the path and its owner"
-                                ) from error
-    try:
-        make_folder(str(places.config_dir))
-    except OSError as error:
-        raise DiskFault(f"{places.config_dir} cannot be made ({error.strerror})", todo="run it as root") from error
+    for folder in (places.state_dir, places.recordings_dir, places.config_dir):
+        try:
+            make_folder(str(folder))
+        except OSError as error:
+            raise DiskFault(f"{folder} cannot be made ({error.strerror})", todo="check the path and its owner; a unit "
+                            "is made by root") from error
 
 
 def _read(path: str) -> bytes:
@@ -179,19 +170,3 @@ def _read(path: str) -> bytes:
     except OSError as error:
         raise DiskFault(f"{path} cannot be read ({error.strerror})", meaning="Nothing was changed",
                         todo="check the path") from error
-
-
-@contextlib.contextmanager
-def _as_the_units_user(places: Places) -> Iterator[None]:
-    """On an installed unit its keys belong to the recorder's user from their first moment, not only after a chown."""
-    if not places.installed:
-        yield
-        return
-    user = pwd.getpwnam(USER)
-    os.setegid(user.pw_gid)
-    os.seteuid(user.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
