@@ -59,9 +59,12 @@ def vendor_lines(model: str) -> list[VendorLine]:
 
 
 class SimGpioChips:
-    """The chips of one carrier, served until `close`. One of them in a process."""
+    """The chips of one carrier, served until `close`. One of them in a process.
 
-    def __init__(self, header: SimHeader, carrier: Carrier) -> None:
+    Without `generators` no tone generator is shown, as on a system whose pins were not set up for it.
+    """
+
+    def __init__(self, header: SimHeader, carrier: Carrier, *, generators: bool = True) -> None:
         lines = vendor_lines(carrier.library_model)
         self._header = header
         self._pins = {(line.chip, line.offset): line.pin for line in lines}
@@ -69,8 +72,8 @@ class SimGpioChips:
         self._used: dict[str, int] = {}
         self._bed = UMockdev.Testbed.new()
         root = Path(self._bed.get_root_dir())
-        generators = {line.pwm_chip: line.pin for line in lines if line.pwm_chip}
-        self._tones = [PwmFiles(root / "sys/devices" / chip, pin, header) for chip, pin in generators.items()]
+        pwm_pins = {line.pwm_chip: line.pin for line in lines if line.pwm_chip} if generators else {}
+        self._tones = [PwmFiles(root / "sys/devices" / chip, pin, header) for chip, pin in pwm_pins.items()]
         self._context = GLib.MainContext.new()
         self._loop = GLib.MainLoop.new(self._context, False)
         self._answerer = _Answerer(self)
@@ -83,6 +86,10 @@ class SimGpioChips:
         os.environ["JETSON_TESTING_MODEL_NAME"] = carrier.library_model  # the library's own way to be told
         self._thread = threading.Thread(target=self._serve, name="gpiochips", daemon=True)
         self._thread.start()
+
+    def hold(self, pin: int) -> None:
+        """Another program uses this pin."""
+        self._used |= {self._line_name(*line): pin for line, found in self._pins.items() if found == pin}
 
     def close(self) -> None:
         self._loop.quit()
