@@ -16,6 +16,8 @@ SETTLE_NS = 20_000_000
 """So long a position must last unbroken before it ends a doubt, or heals a fault."""
 TRANSIT_NS = 1_000_000_000
 """A foot may take so long from one contact to the other. Longer without a settled position is a fault."""
+LOOSE_NS = 1_250_000_000
+"""After so long the fault is called a cut, also when the wires never show the same for SETTLE_NS: a loose plug."""
 MOST_SEEN_NS = 50_000_000
 """Of the time between two polls at most so much counts: nobody saw what the wires did in a longer gap."""
 
@@ -57,8 +59,8 @@ class ContactState:
 def step(state: ContactState, wires: Wires | None, now_ns: int) -> ContactState:
     """Take one poll; `wires` None: the line could not be read, which is a fault at once.
 
-    A fault of a two-wire contact heals only at rest: there both wires show that they are whole. Nothing is debounced
-    here.
+    A fault keeps its name until it heals, whatever noise does to its wires. On two wires it heals only at rest: there
+    both show that they are whole. Nothing is debounced here.
     """
     position = _position(wires)
     if wires is not None and wires.nc is None and state.fault is None:
@@ -71,16 +73,14 @@ def step(state: ContactState, wires: Wires | None, now_ns: int) -> ContactState:
     settled = valid and held_ns >= SETTLE_NS
     if state.fault is not None:
         whole = settled and (position == "released" or wires.nc is None)
-        fault = None if whole else _named(position, state.fault)
-        return ContactState(fault, position, held_ns, 0, now_ns)
+        return ContactState(None if whole else state.fault, position, held_ns, 0, now_ns)
     if settled:
         doubt_ns = 0
     elif valid:  # a doubt goes on until a position settles
         doubt_ns = state.doubt_ns + seen_ns if state.doubt_ns else 0
     else:
         doubt_ns = state.doubt_ns + max(seen_ns, 1)
-    fault = _named(position, "cut") if doubt_ns >= TRANSIT_NS else None
-    return ContactState(fault, position, held_ns, doubt_ns, now_ns)
+    return ContactState(_fault(position, held_ns, doubt_ns), position, held_ns, doubt_ns, now_ns)
 
 
 def _position(wires: Wires | None) -> Position:
@@ -93,9 +93,11 @@ def _position(wires: Wires | None) -> Position:
     return "pressed" if wires.no else "released"
 
 
-def _named(position: Position, otherwise: PedalFault) -> PedalFault:
-    """The fault is called after what the wires show now; where that is a position, as before."""
-    return position if position == "cut" or position == "crushed" else otherwise
+def _fault(position: Position, held_ns: int, doubt_ns: int) -> PedalFault | None:
+    """What a doubt of so long amounts to: named after what the wires show, once they show it unbroken."""
+    if doubt_ns >= TRANSIT_NS and held_ns >= SETTLE_NS and (position == "cut" or position == "crushed"):
+        return position
+    return "cut" if doubt_ns >= LOOSE_NS else None
 
 
 class ContactWatch:

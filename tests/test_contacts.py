@@ -87,6 +87,14 @@ def test_a_loose_plug_that_never_settles_is_named_too(flutter: list[tuple[Wires,
     assert any(state.fault for state in run(AT_REST, loose, AT_REST.seen_ns or 0))
 
 
+@given(st.sampled_from([(NEITHER, "cut"), (BOTH, "crushed")]),
+       st.lists(st.tuples(st.sampled_from(ANY), st.integers(2, SETTLE_NS // MS - 1)), max_size=40))
+def test_a_broken_cable_keeps_its_name_in_noise(broken: tuple[Wires, str], noise: list[tuple[Wires, int]]) -> None:
+    lost = run(AT_REST, steady(broken[0], 1200), AT_REST.seen_ns or 0)[-1]
+    noisy = [part for wires, ms in noise for part in ((wires, ms), (broken[0], 4))]
+    assert {state.fault for state in run(lost, noisy, lost.seen_ns or 0)} <= {broken[1]}
+
+
 @given(st.sampled_from([NEITHER, BOTH, None]), st.lists(st.tuples(st.sampled_from(ANY), polls_ms), max_size=40),
        polls_ms)
 def test_a_fault_heals_by_itself_and_only_at_rest(
