@@ -8,13 +8,13 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from firmware import config as config_module
 from firmware import roles
 from firmware.config import Config
 from firmware.config_words import allowed, table_of
@@ -98,7 +98,13 @@ def markdown() -> str:
         ("Rules that span several settings are in `firmware/config_rules.py`. Examples:"
         " `deploy/scrubcam-pc.toml`, `deploy/scrubcam-jetson.toml`.\n"),
     ]
-    for section in msgspec.structs.fields(Config):
+    return "\n".join([*parts, *section_tables(Config)])
+
+
+def section_tables(top: type[msgspec.Struct]) -> list[str]:
+    """The lines that explain every section and setting of a settings file."""
+    parts = []
+    for section in msgspec.structs.fields(top):
         notes = _field_notes(section.type)
         parts += [f"## [{section.name}]\n", _paragraphs(section.type.__doc__ or "") + "\n",
                   "| setting | default | allowed | |\n|---|---|---|---|"]
@@ -108,7 +114,7 @@ def markdown() -> str:
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts.append("")
         parts += _element_tables(section)
-    return "\n".join(parts)
+    return parts
 
 
 def _element_tables(section: Any) -> list[str]:
@@ -161,8 +167,8 @@ def _paragraphs(text: str) -> str:
 
 
 def _field_notes(cls: type) -> dict[str, str]:
-    """The text written below each field of `cls` in config.py."""
-    body = next(node.body for node in ast.parse(inspect.getsource(config_module)).body
+    """The text written below each field of `cls` where it is defined."""
+    body = next(node.body for node in ast.parse(inspect.getsource(sys.modules[cls.__module__])).body
                 if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
     notes: dict[str, str] = {}
     for field, note in pairwise(body):

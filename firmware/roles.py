@@ -82,6 +82,10 @@ ACTION_NOTES: dict[Action, str] = {
 
 NOTHING: tuple[Action, ...] = ()
 
+BOARD_COMMANDS = tuple(f"board {word}" for word in (
+    "list", "show", "check", "wiring", "press", "release", "unplug", "plug", "cut", "crush", "stick", "mend", "tap",
+    "burst", "lights", "log",
+))
 COMMANDS: dict[str, tuple[Action, ...]] = {
     "ask": get_args(Verb),
     "audit show": ("read-log",),
@@ -94,9 +98,9 @@ COMMANDS: dict[str, tuple[Action, ...]] = {
     "roles remove": ("set-login",),
     "zones approve": ("approve-zones",),
     **dict.fromkeys((
-        "run", "provision", "selftest", "demo", "board", "pedal listen", "record", "recover", "scrub", "info", "export",
-        "verify", "privacy-eval", "reader", "recordings", "keys new", "keys device-ca", "keys certify", "audit verify",
-        "certificate",
+        "run", "provision", "selftest", "demo", *BOARD_COMMANDS, "pedal listen", "record", "recover", "scrub", "info",
+        "export", "verify", "privacy-eval", "reader", "recordings", "keys new", "keys device-ca", "keys certify",
+        "audit verify", "certificate",
     ), NOTHING),
 }
 """What each `scrubcam` command asks of a recorder. NOTHING: it works on files, with the rights of whoever runs it."""

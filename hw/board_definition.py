@@ -44,8 +44,8 @@ class Contact(Struct, forbid_unknown_fields=True, frozen=True):
     closed: Literal["low", "high"] = "low"
     """The level at a pin while its contact is closed."""
     pull_up_ohm: Annotated[int, Meta(ge=0, le=100_000)] = 0
-    """From each of its pins to 3.3 V, on the interface board: Jetson.GPIO sets none. 0: the interface drives both
-    levels."""
+    """From the opto-isolator's output to 3.3 V, on the interface board, before the buffer that drives the pin. 0:
+    another interface drives both levels."""
 
 
 class Pedal(Struct, forbid_unknown_fields=True, frozen=True):

@@ -1,8 +1,7 @@
-"""`scrubcam ask` and `scrubcam board`: a hand on a running device, from the same machine."""
+"""`scrubcam ask`: a word to a running device, from the same machine."""
 
 from __future__ import annotations
 
-import json
 import uuid
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +22,6 @@ ConfigFile = Annotated[Path, typer.Option("--config", help="The running device's
 
 def register(app: typer.Typer) -> None:
     app.command("ask")(ask)
-    app.command("board")(board)
 
 
 def ask(
@@ -92,29 +90,6 @@ def ask(
         on_disk = f"{told.durable_bytes} bytes on the disk" if told.recording_id else "no recording"
         out.print(f"  disk: {told.hours_left:.1f} h left at the present rate")
         out.print(f"  consent {told.consent}; {on_disk}; {escape(told.fault or told.refusal or 'no fault')}")
-
-
-def board(
-    words: Annotated[list[str], typer.Argument(help="e.g. `tap pedal 0.15`, `press privacy`, `lights`, `log`.")],
-    config: ConfigFile,
-) -> None:
-    """Press the pedal of a simulated board, or look at its lights. docs/hardware.md lists the words."""
-    from hw.sim.board_wire import BoardRemote
-
-    settings = _load(config)
-    if settings.board.kind != "sim":
-        raise ConfigError(f"{config}: board.kind is {settings.board.kind!r}", todo="press the real pedal")
-    try:
-        remote = BoardRemote(settings.paths.run_dir)
-    except OSError:
-        raise away(config) from None
-    try:
-        answer = remote.ask(" ".join(words))
-    except ValueError as error:
-        raise Refused(f"The board does not know that: {error}", todo="see docs/hardware.md") from None
-    finally:
-        remote.close()
-    out.print_json(json.dumps({name: value for name, value in answer.items() if name != "ok"} or {"done": True}))
 
 
 def _load(config: Path) -> Config:

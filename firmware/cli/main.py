@@ -12,6 +12,7 @@ from firmware import __version__, log
 from firmware.cli import (
     ask_commands,
     audit_commands,
+    board_commands,
     device_commands,
     erase_commands,
     eval_commands,
@@ -59,6 +60,7 @@ def options(
 device_commands.register(app)
 provision_command.register(app)
 ask_commands.register(app)
+board_commands.register(app)
 record_commands.register(app)
 file_commands.register(app)
 verify_command.register(app)
