@@ -40,7 +40,7 @@ def drawing(definition: BoardDefinition) -> str:
     head = [_text(40, 46, definition.board.title, "h")]
     if ins or outs:
         head += [
-            _text(40, 74, "What is right of an opto-isolator's dashed line is at the unit's potential; its cable side has"
+            _text(40, 74, "Right of an opto-isolator's dashed line is the unit's potential; the cable side of it has"
                           " a supply of its own (5 V, isolated).", "s"),
             _text(CIRCUIT_X, TOP + 8, "Interface board: a circuit for each pin", "b"),
         ]

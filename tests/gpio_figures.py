@@ -26,7 +26,7 @@ DEFINITIONS = ("agx-orin-one-wire", "orin-nx-two-wire")
 LINES = ("pedal", "privacy")
 POLL_S = 0.003
 SHORTEST_S = 0.1
-LEAST_POLLS = 25
+LEAST_POLLS = 15
 NOTICED_S = 10.0
 FAULTS = {
     "agx-orin-one-wire": {"unplug": "", "stick": "-stuck"},
@@ -71,7 +71,7 @@ class _Run:
         self.figures, self.rng = Figures(definition), random.Random(seed)
         self.hand = SimHeader(board, seed=seed)
         self._chips = SimGpioChips(self.hand, CARRIERS[board.board.carrier])
-        self._desk = PedalDesk(Controls(stuck_s=2.0), JetsonPins(board))
+        self._desk = PedalDesk(Controls(hold_stop_s=3.0, stuck_s=4.0), JetsonPins(board))
         self._last_ns = time.monotonic_ns()
 
     def poll_for(self, seconds: float) -> None:
