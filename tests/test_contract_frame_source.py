@@ -14,6 +14,7 @@ import pytest
 from firmware import config
 from firmware.pipeline.source import open_source
 from hw.jetson.capture import JetsonCapture
+from hw.linux.v4l2_field import field_of
 from hw.ports import U8
 from hw.sim.jetson_utils import SimCamera, installed
 from hw.sim.scene import SceneSource
@@ -196,6 +197,9 @@ class TestV4l2OnBench(CameraOnBench):
     bench = "frame_source.v4l2"
     ran_on = "no hardware yet (V4L2)"
     capture: Capture = "gstreamer"
+
+    def test_its_driver_says_that_pictures_are_whole(self) -> None:
+        assert field_of(self.settings.device) == "whole"
 
 
 class TestJetsonUtilsOnBench(CameraOnBench):

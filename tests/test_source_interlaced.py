@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from firmware import config
-from firmware.pipeline.gst import Gst, init
+from firmware.pipeline.gst import Gst, GstVideo, init, make
 from firmware.pipeline.source import open_source
 from firmware.pipeline.source_chain import deinterlacer
+from hw.linux.v4l2_field import field_in, field_of
 from hw.ports import U8, EndOfStream
 from tests.detect_helpers import MODELS_DIR, backdrop, head, place
 from tests.fill_helpers import KERNELS
@@ -115,6 +117,55 @@ def test_every_format_that_the_kernels_take_can_be_deinterlaced(pixel_format: st
         assert structure.get_fraction("framerate") == (True, 25, 1)
     finally:
         pipeline.set_state(Gst.State.NULL)
+
+
+@pytest.mark.parametrize("mode", ["mixed", "interleaved"])
+def test_pulldown_told_by_flags_keeps_every_frame_and_time(mode: str) -> None:
+    """Film at 3:2 by repeated fields, then interlaced frames: one picture each, nothing repeated, nothing lost."""
+    init()
+    flags, pipeline = GstVideo.VideoBufferFlags, Gst.Pipeline.new(None)
+    caps = f"video/x-raw,format=I420,width=64,height=64,framerate=30000/1001,interlace-mode={mode}"
+    source = Gst.parse_bin_from_description(f"appsrc name=in format=time caps={caps}", True)
+    sink = make("appsink", sync=False)
+    for element in (source, chain := deinterlacer(), sink):
+        pipeline.add(element)
+    source.link(chain)
+    chain.link(sink)
+    pipeline.set_state(Gst.State.PLAYING)
+    try:
+        sent, at_ns = [], 0
+        for number in range(12):
+            film, repeats = number < 8, number < 8 and number % 2 == 0
+            buffer = Gst.Buffer.new_allocate(None, 64 * 64 * 3 // 2, None)
+            buffer.memset(0, number * 10, 64 * 64 * 3 // 2)
+            said = (flags.RFF if repeats else 0) | (flags.TFF if number // 2 % 2 == 0 else 0)
+            buffer.set_flags(Gst.BufferFlags(int(said if film else flags.INTERLACED | flags.TFF)))
+            buffer.pts, buffer.duration = at_ns, (3 if repeats else 2) * 16_683_333
+            sent.append((at_ns, number))
+            at_ns += buffer.duration
+            source.get_by_name("in").emit("push-buffer", buffer)
+        source.get_by_name("in").emit("end-of-stream")
+        got = []
+        while (sample := sink.try_pull_sample(10 * Gst.SECOND)) is not None:
+            taken = sample.get_buffer()
+            got.append((taken.pts, taken.extract_dup(0, 1)[0] // 10))
+        assert got == sent
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+
+
+@pytest.mark.parametrize(("field", "said"), [
+    (0, "whole"), (1, "whole"), (2, "interlaced"), (4, "interlaced"), (7, "interlaced"), (8, "interlaced"),
+])
+def test_a_driver_s_answer_about_fields(field: int, said: str) -> None:
+    """struct v4l2_format with 1920x1080 UYVY in it, laid out by hand after videodev2.h."""
+    pix = struct.pack("=III", 1920, 1080, int.from_bytes(b"UYVY", "little")) + struct.pack("=I", field)
+    assert field_in((struct.pack("=II", 1, 0) + pix).ljust(208, b"\0")) == said
+
+
+def test_what_cannot_be_asked_is_not_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert field_of(str(tmp_path / "file")) == field_of("/dev/video99") == field_of("csi://0") == "unknown"
 
 
 # ---- the whole path ------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from firmware.pipeline.container import cut_short, lacks_index, varies
 from firmware.pipeline.gst import NOT_AGREED, Gst, init, make
 from firmware.pipeline.source_gst import GstSource
 from hw.frame_rate import exact_rate
+from hw.linux.v4l2_field import field_of
 from hw.ports import FrameSource, Kernels, StreamFormat
 
 RTSP_LATENCY_MS = 0  # over TCP nothing comes out of order, so nothing need wait
@@ -28,13 +29,14 @@ def open_source(cfg: config.Source, sound: bool, sound_device: str = "", *, kern
     """The source for `cfg.uri`, not yet opened. `sound_device` is a GStreamer description of a live microphone.
     `kernels` take its pictures in.
 
-    Raises SourceMissing when there is no such device or file, MediaUnreadable for an empty one, PartMissing when
-    jetson-utils is configured and not there.
+    Raises SourceMissing when there is no such device or file or it cannot be read in this way, MediaUnreadable for an
+    empty one, PartMissing when jetson-utils is configured and not there.
     """
     uri = cfg.uri
     if cfg.capture == "jetson-utils":
         from hw.jetson.capture import JetsonCapture
 
+        _refuse_woven(uri)
         return JetsonCapture(uri, kernels, width=cfg.width, height=cfg.height, rate=exact_rate(cfg.rate_hz),
                              lost_after_s=cfg.lost_after_s)
     if uri.startswith("scene://"):
@@ -80,6 +82,16 @@ def refuse_other_picture(cfg: config.Source, fmt: StreamFormat, *, any_rate: boo
         raise SourceMissing(
             f"The source delivers {float(fmt.rate):.6g} frames a second, but source.rate_hz says {cfg.rate_hz:g}",
             meaning="Nothing is recorded", todo="set the camera or the configuration to the right one of the two",
+        )
+
+
+def _refuse_woven(device: str) -> None:
+    """jetson-utils hands out interlaced frames as they are, and says nothing."""
+    if field_of(device) == "interlaced":
+        raise SourceMissing(
+            f"{device} is interlaced, and jetson-utils does not deinterlace",
+            meaning="Nothing is recorded: a face between two fields would not be found",
+            todo='set source.capture = "gstreamer", or the camera to progressive',
         )
 
 

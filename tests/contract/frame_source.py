@@ -192,10 +192,10 @@ class TimingFaultContract(PictureFaultContract):
 
 
 def lost_among(before: Taken, frames: list[Taken], rate: Fraction) -> int:
-    """How many frames were counted as lost; the count must fit the times."""
+    """How many frames were counted as lost; the count must fit the times, as far as a camera's jitter lets it."""
     lost = sum(frame.at.dropped_before for frame in frames)
     steps = (frames[-1].at.pts_ns - before.at.pts_ns) * rate / S
-    assert abs(lost + len(frames) - steps) < 1, f"{lost} lost and {len(frames)} here do not make {float(steps):.1f}"
+    assert abs(lost + len(frames) - steps) <= 2, f"{lost} lost and {len(frames)} here do not make {float(steps):.1f}"
     return lost
 
 
