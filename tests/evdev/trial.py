@@ -32,7 +32,7 @@ class Trial:
         self._bed, self._rng = bed, random.Random(seed)
         self._now_ns = 10**12
         self._plug(held=False)
-        self._pedal = UsbPedal(UsbPedalSpec(USB_ID, {"pedal": "KEY_B"}), look_s=0.002, now_ns=self.now_ns)
+        self._pedal = UsbPedal(UsbPedalSpec(USB_ID, {"pedal": "KEY_B"}), look_s=0.02, now_ns=self.now_ns)
         self._gestures = Gestures()
         self._lost = False
         self.wanted = 0
@@ -52,7 +52,7 @@ class Trial:
             before = self.wanted, self.made("press")
             self.faults[kind] += 1
             getattr(self, "_" + kind.replace(" ", "_"))()
-            self._wait(self._rng.randint(60, 120))
+            self._wait(self._rng.randint(60, 90))
             if self.wanted - before[0] != self.made("press") - before[1]:
                 self._wait(200)  # what bounced for long is shown late, one change a poll
             if self.wanted - before[0] != self.made("press") - before[1]:
@@ -69,14 +69,14 @@ class Trial:
 
     def _none(self) -> None:
         self._key(True)
-        self._wait(self._rng.randint(60, 250))
+        self._wait(self._rng.randint(70, 140))
         self._key(False)
         self.wanted += 1
 
     def _bounce(self) -> None:
         """A pedal that does not debounce its contact."""
         self._chatter(self._rng.randint(1, 4), ends=True)
-        self._wait(self._rng.randint(60, 250))
+        self._wait(self._rng.randint(70, 140))
         self._chatter(self._rng.randint(1, 4), ends=False)
         self.wanted += 1
 
@@ -91,9 +91,9 @@ class Trial:
         """The recorder reads nothing while a whole press, or two, go by."""
         for _ in range(self._rng.randint(1, 2)):
             self._key(True)
-            self._pass(self._rng.randint(60, 250))
+            self._pass(self._rng.randint(70, 140))
             self._key(False)
-            self._pass(self._rng.randint(60, 250))
+            self._pass(self._rng.randint(70, 140))
             self.wanted += 1
         self._wait(1100)
 
@@ -166,7 +166,7 @@ class Trial:
         """Time passes, and the recorder polls, as evenly as a busy machine lets it."""
         end = self._now_ns + ms * MS
         while self._now_ns < end:
-            step = self._rng.randint(3, 9)
+            step = self._rng.randint(5, 11)
             self._now_ns = min(end, self._now_ns + step * MS)
             self._poll()
 
