@@ -26,24 +26,21 @@ class Seen:
     """What was found. A text in place of readings says why there are none.
 
     `levels`: pin -> what it read (True: high) at rest, many times. `problems`: pin of an output -> why it cannot be
-    driven, "" when it can. `nodes`: device -> "" when this user can open it, else why not. `usb_ids`: what is
-    plugged in.
+    driven, "" when it can. `nodes`: device -> "" when this user can open it, else why not. `key_pedal`: why the USB
+    or wireless pedal cannot be read, "" when it can.
     """
 
     levels: Mapping[int, Sequence[bool] | str] = field(default_factory=dict)
     problems: dict[int, str] = field(default_factory=dict)
     nodes: dict[str, str] = field(default_factory=dict)
-    usb_ids: frozenset[str] = frozenset()
+    key_pedal: str = "was not tried"
 
 
 def compare(definition: BoardDefinition, seen: Seen) -> list[Finding]:
     """Every part of `definition`, in the order of its file."""
     found = [_wire(wire, seen.levels.get(wire.pin, "was not tried")) for wire in inputs(definition)]
-    pedal = definition.pedal
-    if pedal.usb_id:
-        there = pedal.usb_id in seen.usb_ids
-        found.append(Finding(f"{pedal.type} pedal {pedal.usb_id}", there, "plugged in" if there else "not plugged in",
-                             "" if there else "plug it in; `scrubcam pedal listen` shows what another one is"))
+    if definition.pedal.usb_id:
+        found.append(_key_pedal(f"{definition.pedal.type} pedal {definition.pedal.usb_id}", seen.key_pedal))
     for wire in outputs(definition):
         problem = seen.problems.get(wire.pin, "was not tried")
         found.append(Finding(f"{wire.title}, pin {wire.pin}", not problem, problem or "can be driven",
@@ -71,6 +68,16 @@ def _wire(wire: InputWire, levels: Sequence[bool] | str) -> Finding:
     other = "low" if wire.at_rest == "high" else "high"
     return Finding(part, False, f"reads {other}, at rest it should read {wire.at_rest}",
                    "take the foot off; if it stays: is the cable plugged in, are NO and NC exchanged?")
+
+
+def _key_pedal(part: str, problem: str) -> Finding:
+    """The adapter's own words: what is wrong, and after "Do:" what to do."""
+    if not problem:
+        return Finding(part, True, "is there with its keys, and nobody else has it")
+    told, _, todo = problem.partition(". Do: ")
+    if "another program" in told:
+        todo = "stop the recorder (it holds the pedal), or that program, and check again"
+    return Finding(part, False, told, todo or "plug it in; `scrubcam pedal listen` shows what another one is")
 
 
 def _output_todo(part: str, problem: str) -> str:

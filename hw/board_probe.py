@@ -1,4 +1,4 @@
-"""Looks at the machine for `scrubcam board check`: pins at rest, outputs, device nodes. It must not judge."""
+"""Looks at the machine for `scrubcam board check`: pins at rest, USB pedal, outputs, nodes. It must not judge."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import time
 
 from firmware.errors import PartMissing
 from hw.board_check import Seen
-from hw.board_definition import BoardDefinition
-from hw.linux.event_nodes import event_nodes
+from hw.board_definition import BoardDefinition, Pedal
+from hw.linux.key_pedal import key_pedal
+from hw.ports import PedalLost
 from hw.wiring import inputs, outputs
 
 READINGS = 50
@@ -42,7 +43,19 @@ def look(definition: BoardDefinition) -> Seen:
                 problems[out.pin] = problem.what
     named = (definition.capture.device, definition.watchdog.device)
     return Seen(levels, problems, {node: _problem(node) for node in named if node},
-                frozenset(node.usb_id for node in event_nodes()))
+                _key_pedal(definition.pedal) if definition.pedal.usb_id else "")
+
+
+def _key_pedal(pedal: Pedal) -> str:
+    """Takes the pedal as the recorder does, and gives it back. Raises PartMissing, ConfigError."""
+    pins = key_pedal(pedal)
+    try:
+        pins.read()
+    except PedalLost as lost:
+        return str(lost)
+    finally:
+        pins.close()
+    return ""
 
 
 def _read(gpio: object, pin: int) -> list[bool]:

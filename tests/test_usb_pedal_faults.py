@@ -174,6 +174,27 @@ def test_keys_that_the_kernel_lets_go_are_no_release(remote: Remote) -> None:
     assert remote.read() == REST
 
 
+@pytest.mark.parametrize(("plugged", "ok", "told", "todo"), [
+    ({}, True, "is there with its keys", ""),
+    ({"keys": [B]}, False, "has no key KEY_C", "`scrubcam pedal listen`"),
+    ({"stranger": True}, False, "another program", "stop the recorder"),
+    (None, False, "is unplugged", "plug it in"),
+])
+def test_the_boards_check_tries_the_pedal_itself(
+    remote: Remote, plugged: dict[str, object] | None, ok: bool, told: str, todo: str
+) -> None:
+    if plugged is not None:
+        node = plug(remote, **{name: value for name, value in plugged.items() if name != "stranger"})
+        if "stranger" in plugged:
+            remote.ask("stranger", node=node)
+    (finding,) = remote.ask("check", pedal={"type": "usb", "usb_id": USB_ID, "pedal_key": "KEY_B",
+                                            "privacy_key": "KEY_C"})
+    assert finding["ok"] == ok
+    assert told in finding["told"]
+    assert todo in finding["todo"]
+    assert bool(finding["todo"]) != ok
+
+
 def test_close_gives_the_pedal_back(remote: Remote) -> None:
     node = plug(remote)
     remote.ask("open", spec=SPEC)

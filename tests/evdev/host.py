@@ -10,8 +10,12 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
+from hw.board_check import compare
+from hw.board_definition import About, BoardDefinition, Pedal
+from hw.board_probe import look
 from hw.linux.usb_pedal import UsbPedal, UsbPedalSpec
 from hw.ports import PedalLost
 from tests.evdev.kernel import InputDevice
@@ -129,6 +133,11 @@ class Host:
     def close(self) -> None:
         if self._pedal is not None:
             self._pedal.close()
+
+    def check(self, pedal: dict[str, Any]) -> list[dict[str, Any]]:
+        """What `scrubcam board check` finds on a board with this pedal alone."""
+        board = BoardDefinition(About(kind="pc"), Pedal(**pedal))
+        return [asdict(finding) for finding in compare(board, look(board))]
 
     def trial(self, presses: int, seed: int) -> dict[str, int]:
         return run_trial(self._bed, presses, seed)
