@@ -49,6 +49,7 @@ Scrubcam on a Jetson: the capture device, the hardware encoder, real pedal and l
 Install it as /etc/scrubcam/scrubcam.toml; the units beside this file read it there."""
 
 _JETSON: dict[str, Any] = {
+    "power.sensors": "sysfs",
     "device.name": "or-1",
     "device.room": "OR 1",
     "source.uri": "/dev/video0",

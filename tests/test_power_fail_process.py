@@ -56,7 +56,7 @@ def test_a_failure_seals_the_recording_once_and_the_return_of_the_mains_makes_th
     refused = listener.ask("start")
     assert not refused.ok
     assert refused.reason == "power: the mains are gone, the unit lives on its hold-up supply"
-    unit.light("ready", "double")
+    unit.light("ready", "double", 30.0)  # when the refusal has been shown for long enough
     unit.board("release power_fail")
     told(listener, "alert-cleared")
     assert listener.ask("start").ok

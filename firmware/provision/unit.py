@@ -68,6 +68,7 @@ def settings(answers: Answers, places: Places) -> dict[str, object]:
         "paths.state_dir": str(places.state_dir), "paths.run_dir": str(places.run_dir),
         "paths.models_dir": str(places.models_dir), "source.uri": answers.source, "encode.codec": codec,
         "encode.encoder": encoder, "recorder.recipients": recipients, "board.kind": kind,
+        "power.sensors": "sysfs" if kind == "jetson" else "off",
         "board.definition": str(places.config_dir / BOARD_NAME) if _own_board(answers) else answers.board,
         "mqtt.host": answers.broker_host,
     }
