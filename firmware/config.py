@@ -316,7 +316,8 @@ class Selftest(Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     at_boot: bool = False
-    """Once after the machine was switched on, when the unit is ready. Not after a restart of the recorder alone."""
+    """Once after the machine was switched on or new software came, when the unit is ready. Not after a restart of the
+    recorder alone."""
     hold_s: Annotated[float, Meta(ge=0, le=30)] = 5.0
     """The privacy button held for so long asks for one. 0: no button does."""
 

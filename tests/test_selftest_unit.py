@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from firmware import __version__
 from firmware.config import Config, Paths, Selftest
 from firmware.paths import default_models_dir
 from firmware.recorder import conditions
@@ -127,7 +128,10 @@ def test_it_is_due_once_after_power_on_whatever_the_file_says(tmp_path: Path) ->
     (tmp_path / RESULT_NAME).write_text("{nonsense")
     assert desk(tmp_path, at_boot=True).due
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    (tmp_path / RESULT_NAME).write_text(f'{{"boot_id": "{boot}", "uncovered": "the last self-test failed: face"}}')
+    last = f'"boot_id": "{boot}", "uncovered": "the last self-test failed: face"'
+    (tmp_path / RESULT_NAME).write_text(f'{{{last}, "software": "0.0.1"}}')
+    assert desk(tmp_path, at_boot=True).due
+    (tmp_path / RESULT_NAME).write_text(f'{{{last}, "software": "{__version__}"}}')
     again = desk(tmp_path, at_boot=True)
     assert not again.due
     assert again.problem == "the last self-test failed: face"

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from firmware import __version__
 from firmware.config import Config
 from firmware.durable import write_durably
 from firmware.errors import DiskFault
@@ -31,9 +32,11 @@ log = get_logger("selftest")
 
 
 class Kept(msgspec.Struct):
-    """What is known of the last one: in which boot of the machine it was begun, and what came through uncovered."""
+    """What is known of the last one: in which boot of the machine it was begun and by which software, and what came
+    through uncovered."""
 
     boot_id: str = ""
+    software: str = ""
     uncovered: str = ""
 
 
@@ -52,8 +55,8 @@ class SelftestDesk:
 
     @property
     def due(self) -> bool:
-        """Is there to be one at this start: the first since the machine was switched on, where the site wants it?"""
-        return self._cfg.selftest.at_boot and self._kept.boot_id != _boot_id()
+        """Is there to be one at this start: the first since the machine was switched on, or of new software?"""
+        return self._cfg.selftest.at_boot and (self._kept.boot_id, self._kept.software) != (_boot_id(), __version__)
 
     @property
     def problem(self) -> str:
@@ -82,7 +85,7 @@ class SelftestDesk:
 
     def _run(self, number: int) -> None:
         # Noted before it begins: a test that brings the recorder down would do so again at the next start.
-        self._keep(Kept(_boot_id(), self._kept.uncovered))
+        self._keep(Kept(_boot_id(), __version__, self._kept.uncovered))
         with self._lock:
             if number != self._number:
                 return
@@ -136,7 +139,7 @@ class SelftestDesk:
         """A test that never got as far as the pictures says nothing about what is covered: the last word stands."""
         looked = "face_covered" in fields
         if looked:
-            self._keep(Kept(_boot_id(), f"the last self-test failed: {uncovered}" if uncovered else ""))
+            self._keep(Kept(_boot_id(), __version__, f"the last self-test failed: {uncovered}" if uncovered else ""))
         problem = str(fields.get("problem", ""))
         self._report(t.PathTested(fields))
         self._report(t.Alerted(ALERT, problem, cleared=bool(fields["passed"])))
