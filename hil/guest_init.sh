@@ -26,5 +26,4 @@ ip link set lo up
 "$python" -m hil.guest "$job"
 echo "bench: guest ends with status $?"
 sync
-echo o >/proc/sysrq-trigger
-sleep 60
+busybox poweroff -f
