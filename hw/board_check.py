@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from firmware.config import Config
 from hw.board_definition import BoardDefinition
 from hw.wiring import InputWire, inputs, outputs
 
@@ -52,6 +53,22 @@ def compare(definition: BoardDefinition, seen: Seen) -> list[Finding]:
         if node:
             problem = seen.nodes.get(node, "was not tried")
             found.append(Finding(f"{part} {node}", not problem, problem or "there", todo if problem else ""))
+    return found
+
+
+def compare_config(definition: BoardDefinition, config: Config) -> list[Finding]:
+    """What the configuration asks of the board and the board cannot do."""
+    found = []
+    device, uri, sounder = definition.capture.device, config.source.uri, config.sounder
+    if device and uri != device:
+        found.append(Finding(f"Capture device {device}", False, f"the configuration records from {uri}",
+                             "set source.uri to it, or correct capture.device"))
+    if definition.sounder.type == "on-off" and sounder.quiet_from and sounder.quiet_volume_percent:
+        found.append(Finding("Sounder", False, "it is only on or off, so it is as loud in quiet hours as at any time",
+                             "set sounder.quiet_volume_percent to 0, or fit a pwm sounder"))
+    if definition.sounder.type == "none" and definition.board.kind != "sim" and sounder.volume_percent:
+        found.append(Finding("Sounder", False, "the board has none, so no tone is ever heard",
+                             "fit one, or set sounder.volume_percent to 0 to say that this is known"))
     return found
 
 

@@ -11,11 +11,14 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from firmware.cli.main import app
-from hw.board_check import Seen, compare
-from hw.board_definition import names, read_definition
+from firmware.config import Config, Source
+from firmware.config import Sounder as SounderConfig
+from hw.board_check import Seen, compare, compare_config
+from hw.board_definition import Sounder, names, read_definition
 from hw.board_rules import pins_in_use
 from hw.wiring import inputs, pins
 from hw.wiring_docs import PAGE, documents
@@ -91,6 +94,16 @@ def test_a_board_that_is_all_there_has_nothing_to_do() -> None:
         assert findings
         assert all(finding.ok and not finding.todo for finding in findings)
         assert not all(finding.ok for finding in compare(definition, Seen()))
+
+
+def test_what_the_configuration_asks_and_the_board_cannot_do_is_told() -> None:
+    on_off = replace(TWO_WIRE, sounder=Sounder("on-off", 15))
+    config = Config(source=Source(uri="/dev/video2"), sounder=SounderConfig(quiet_from="22:00", quiet_to="07:00"))
+    assert [finding.part for finding in compare_config(on_off, config)] == ["Capture device /dev/video0", "Sounder"]
+    assert compare_config(TWO_WIRE, replace(config, source=Source(uri="/dev/video0"))) == []
+    silent = replace(TWO_WIRE, sounder=Sounder())
+    assert ["no tone is ever heard" in f.told for f in compare_config(silent, Config())] == [False, True]
+    assert compare_config(read_definition("sim"), Config()) == []
 
 
 PROBE = """

@@ -53,16 +53,18 @@ def check(
 ) -> None:
     """Compare a board definition with what is plugged in. No foot on a pedal, and the recorder stopped."""
     from firmware.config_file import load
-    from hw.board_check import compare
+    from hw.board_check import compare, compare_config
     from hw.board_definition import definition_of, read_definition
     from hw.board_probe import look
 
     if bool(name) == (config is not None):
         raise ConfigError("name a definition, or give --config", meaning="Nothing was checked",
                           todo="scrubcam board check --config scrubcam.toml")
-    definition = definition_of(load(config).board) if config is not None else read_definition(name)
+    settings = load(config) if config is not None else None
+    definition = definition_of(settings.board) if settings else read_definition(name)
     out.print(f"[bold]{escape(definition.board.title)}[/]")
     findings = compare(definition, look(definition))
+    findings += compare_config(definition, settings) if settings else []
     for finding in findings:
         mark = "[green]ok   [/]" if finding.ok else "[red]wrong[/]"
         out.print(f"  {mark}  {escape(finding.part)}: {escape(finding.told)}")

@@ -58,7 +58,8 @@ class JetsonLights:
                 self._light(self._lamps[light], lit_at(pattern, now_ns - since_ns))
             if self._sounding is not None:
                 tone, volume_percent, since_ns = self._sounding
-                self._sounder(frequency_at(tone, now_ns - since_ns), volume_percent)
+                with suppress(OSError):
+                    self._sounder(frequency_at(tone, now_ns - since_ns), volume_percent)
 
     def _light(self, lamp: Lamp, lit: bool) -> None:
         with suppress(OSError):  # tried again at the next tick; the other lamp and the sounder go on
