@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hil.bench_file import SysfsBench
 from hw.linux.sysfs_power import SysfsPower
@@ -117,6 +120,28 @@ class TestSysfsPower(PowerContract):
         readings = power.read()
         assert [rail.name for rail in readings.rails] == ["VDD_IN", "VDD_CPU_GPU_CV"]
         assert readings.lost == ()
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_whatever_stands_in_any_file_nothing_is_raised_and_no_impossible_temperature_told(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tree = SimSysfs(Path(folder) / "sys")
+        power = SysfsPower(tree.root, read_simulated)
+        if data.draw(st.booleans()):
+            power.read()
+        files = sorted(path for path in tree.root.rglob("*") if path.is_file())
+        for path in data.draw(st.lists(st.sampled_from(files), max_size=8, unique=True)):
+            what = data.draw(st.one_of(st.binary(max_size=30), st.integers().map(lambda n: str(n).encode()),
+                                       st.sampled_from(["gone", "folder"])))
+            path.unlink()
+            if isinstance(what, bytes):
+                path.write_bytes(what)
+            elif what == "folder":
+                path.mkdir()
+        readings = power.read()
+        assert all(zone.celsius is None or -60 <= zone.celsius <= 200 for zone in readings.zones)
+        assert all(one.max_hz > 0 for one in readings.frequencies)
 
 
 class TestSysfsPowerOnBench(PowerContract):

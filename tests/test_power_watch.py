@@ -153,6 +153,14 @@ def test_sensors_that_hang_are_told_with_what_hangs() -> None:
     assert back.cleared
 
 
+def test_a_reading_that_is_too_old_refuses_no_start() -> None:
+    watch = PowerWatch(LIMITS)
+    told(at(103), watch)
+    assert watch.refusal
+    list(watch.waited(SILENT_NS + 1, "cpu-thermal"))
+    assert not watch.refusal
+
+
 @pytest.mark.parametrize("name", ["acpitz thermal_zone3", "x86_pkg_temp", "Ünsinn/../x", "n" * 200])
 def test_an_alert_s_code_is_a_plain_word(name: str) -> None:
     (alert,) = told(at(95, name=name))

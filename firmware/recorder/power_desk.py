@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from firmware.config import Power as PowerConfig
 from firmware.messages import PowerFigures
 from firmware.recorder.machine_types import SECOND, Alerted
-from firmware.recorder.power_watch import Limits, PowerWatch
+from firmware.recorder.power_watch import SILENT_NS, Limits, PowerWatch
 from hw.ports import Clock, Power
 from hw.readings import Readings
 
@@ -51,9 +51,9 @@ class PowerDesk:
             yield from self._watch.look(now_ns, readings)
 
     def figures(self) -> PowerFigures | None:
-        """The last reading, for the health message."""
-        readings = self._readings
-        if readings is None:
+        """The last reading, for the health message; None when there is none, or it is old because a sensor hangs."""
+        readings, began_ns = self._readings, self._began_ns
+        if readings is None or (began_ns and self._clock.monotonic_ns() - began_ns > SILENT_NS):
             return None
         supply = readings.supply
         return PowerFigures(

@@ -64,7 +64,10 @@ class PowerWatch:
         yield from self._sensors(readings)
 
     def waited(self, waited_ns: int, busy_with: str) -> Iterator[Alerted]:
-        """The reading under way has taken so long: a sensor that hangs takes the others with it."""
+        """The reading under way has taken so long: a sensor that hangs takes the others with it, and what was read
+        before says nothing of now."""
+        if waited_ns > SILENT_NS:
+            self._critical.clear()
         problem = (f"the sensors do not answer: {busy_with or 'one of them'} hangs, and neither heat nor supply is"
                    " watched. Do: restart the unit when nothing is recorded")
         yield from self._alert("sensors-hang", problem if waited_ns > SILENT_NS else "")

@@ -46,6 +46,7 @@ class Watchdogs:
         self._systemd = SystemdWatchdog()
         self._hardware: Watchdog | None = None
         self._late = False
+        self._writing = threading.Lock()
         self._kept = self._read()
         self._evidence = Evidence(self._kept.tries, hardware=False)
         self._fed_ns = 0
@@ -54,7 +55,7 @@ class Watchdogs:
     def ready(self) -> None:
         """The recorder is up. Raises PartMissing when the hardware watchdog is configured and cannot be had."""
         self._kept = Kept(self._kept.tries, self._kept.starts + 1)
-        self._write(self._kept)  # waits for the disk: one that hangs here leaves the hardware unfed
+        self._write()  # waits for the disk: one that hangs here leaves the hardware unfed
         self._late = self._kept.starts > MOST_STARTS
         if not self._late:
             self._hardware = self._start_hardware()
@@ -73,7 +74,7 @@ class Watchdogs:
             if kept.tries != self._kept.tries:
                 log.warning("no-evidence" if kept.tries else "evidence-again", tries=kept.tries, state=state.name)
             self._kept = kept
-            threading.Thread(target=self._write, args=(kept,), name="watchdogs", daemon=True).start()
+            threading.Thread(target=self._write, name="watchdogs", daemon=True).start()
         if now_ns - self._fed_ns >= FEED_NS:
             self._fed_ns = now_ns
             if feed.systemd:
@@ -117,8 +118,10 @@ class Watchdogs:
         except (OSError, ValueError):
             return Kept()
 
-    def _write(self, kept: Kept) -> None:
-        try:
-            write_durably(str(self._path), msgspec.json.encode(kept))
-        except (ScrubcamError, OSError) as fault:
-            log.error("tries-not-kept", problem=str(fault), meaning="a step may be taken once more")
+    def _write(self) -> None:
+        """What is to be kept at this moment; one writer at a time, so that the last word stays."""
+        with self._writing:
+            try:
+                write_durably(str(self._path), msgspec.json.encode(self._kept))
+            except (ScrubcamError, OSError) as fault:
+                log.error("tries-not-kept", problem=str(fault), meaning="a step may be taken once more")

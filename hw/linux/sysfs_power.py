@@ -26,6 +26,7 @@ from hw.readings import Frequency, Rail, Readings, SensorFault, Zone
 
 SUPPLY_RAILS = ("VDD_IN", "VIN")
 _POSSIBLE_C = (-60.0, 200.0)  # beyond it stands what drivers say of trip points and sensors that are none
+_POSSIBLE_HZ = (0.0, 1e12)
 _SLOWS = ("cpufreq-", "devfreq-", "thermal-cpufreq-", "thermal-devfreq-", "Processor")
 _CLOCKS = (("devices/system/cpu/cpufreq", "policy", 1e3, ("scaling_cur_freq", "scaling_max_freq", "cpuinfo_max_freq")),
            ("class/devfreq", "", 1.0, ("cur_freq", "max_freq", "max_freq")))
@@ -106,8 +107,9 @@ class SysfsPower:
     def _frequencies(self) -> Iterator[Frequency]:
         for folder, prefix, scale, files in _CLOCKS:
             for path in self._sys.folders(folder, prefix):
-                hz, allowed_hz, max_hz = (self._sys.number(path / name, scale=scale) for name in files)
-                if hz is not None and allowed_hz is not None and max_hz is not None:
+                hz, allowed_hz, max_hz = (self._sys.number(path / name, scale=scale, possible=_POSSIBLE_HZ)
+                                          for name in files)
+                if hz is not None and allowed_hz and max_hz:
                     yield Frequency(path.name, hz, allowed_hz, max_hz)
 
 
