@@ -60,6 +60,7 @@ def test_broken_cables_are_named_while_the_recording_goes_on_and_heal(
     assert listener.state("RECORDING").recording_id == recording, "the other line goes on being read"
     unit.board("mend pedal")
     until(lambda: len(alerts(listener, "alert-cleared", "pedal-cut")) == 2, what="the pedal to heal")
+    time.sleep(1.0)  # a line that was lost is first seen at rest again
     unit.board("tap pedal 1.2")
     listener.event("sealed")
     with capsys.disabled():
@@ -82,3 +83,28 @@ def test_a_cable_cut_under_a_foot_never_holds_the_pedal(unit: Unit) -> None:
     assert listener.states[-1].state == "RECORDING"
     assert not [e for e in listener.events if e.kind == "pressed" and e.fields["how"] == "hold"]
     assert unit.stop() == 0
+
+
+def test_a_case_by_pedal_through_the_unmodified_jetson_gpio(unit: Unit) -> None:
+    """The recorder with board.kind = "jetson": its pins, lamps and tones over an emulated header."""
+    unit.configure("board", kind="jetson", definition="orin-nx-two-wire")
+    listener = unit.start("tests.gpio_recorder")
+    listener.state("READY", 60.0)
+    until(lambda: (listener.read(), listener.healths and listener.healths[-1].frames_out > 0)[1], 60.0, "pictures")
+    assert listener.ask("consent", consent=CONSENT).ok
+    unit.board("tap pedal 0.2")
+    listener.state("RECORDING", 60.0)
+    unit.light("record", "on")
+    unit.board("cut pedal")
+    until(lambda: alerts(listener, "alert", "pedal-cut"), what="the alert")
+    unit.board("mend pedal")
+    until(lambda: alerts(listener, "alert-cleared", "pedal-cut"), what="the pedal to heal")
+    time.sleep(1.0)  # a line that was lost is first seen at rest again
+    unit.board("tap pedal 1.2")
+    listener.event("sealed")
+    unit.light("record", "off")
+    log: list[dict[str, object]] = unit.board("log")["log"]  # type: ignore[assignment]
+    assert {"2000 Hz 30 %"} <= {str(event["value"]) for event in log if event["kind"] == "sounder"}, "tones at 60 %"
+    assert unit.stop() == 0
+    with unit.open() as opened:
+        assert opened.verify().ok
