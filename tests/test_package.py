@@ -71,6 +71,7 @@ def test_nothing_of_the_build_or_the_tests_goes_onto_a_device(stage: Path) -> No
     assert not [name for name in names if "__pycache__" in name or "/tests" in name or name.endswith(".key")]
     assert not [name for name in names if name.startswith(str(tree.APP / "cuda" / "build"))]
     assert HOST_LIBRARY.name not in {Path(name).name for name in names}
+    assert {"usr/share/doc/scrubcam/wiring.md", "usr/share/doc/scrubcam/wiring/agx-orin-two-wire.svg"} <= names
     assert {"usr/bin/scrubcam", "etc/scrubcam", "usr/share/doc/scrubcam/first-unit.md",
             "usr/share/scrubcam/examples/scrubcam-pc.toml"} <= names
 

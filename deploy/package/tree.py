@@ -49,7 +49,8 @@ def lay_out(stage: Path, target: Target) -> None:
     _copy(sorted((ROOT / "deploy").glob("scrubcam-*.toml")), stage / "usr/share/scrubcam/examples")
     _copy([ROOT / "deploy/scrubcam-recorder-network.conf", ROOT / "deploy/devices.toml"],
           stage / "usr/share/scrubcam/examples")
-    _copy([*sorted((ROOT / "docs").glob("*.*")), ROOT / "README.md", ROOT / "CHANGELOG.md"], stage / DOCUMENTS)
+    shutil.copytree(ROOT / "docs", stage / DOCUMENTS)
+    _copy([ROOT / "README.md", ROOT / "CHANGELOG.md"], stage / DOCUMENTS)
     (stage / "etc/scrubcam").mkdir(parents=True)
 
 
