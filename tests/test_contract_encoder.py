@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 
 from firmware import config
+from firmware.pipeline.encoder_spec import launch_text
 from firmware.pipeline.gst import Gst
-from firmware.pipeline.gst_encoder import launch_text
 from hil.bench_file import EncoderBench
 from hw.jetson.encode import jetson_spec
 from hw.sim import l4t_encoder

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from firmware import config
 from firmware.errors import ConfigError, PartMissing
+from firmware.pipeline.encoder_spec import launch_text
 from firmware.pipeline.gst import Gst, init
-from firmware.pipeline.gst_encoder import launch_text
 from hw.jetson import encode, modules
 from hw.jetson.encode import jetson_spec
 from hw.jetson.modules import module_of, require_encoder

@@ -8,7 +8,8 @@ from fractions import Fraction
 from firmware import config
 from firmware.config_rules import DICOM_MOST_BPS
 from firmware.errors import ConfigError
-from firmware.pipeline.gst_encoder import EncoderSpec, GstEncoder
+from firmware.pipeline.encoder_spec import EncoderSpec
+from firmware.pipeline.gst_encoder import GstEncoder
 from hw.ports import Encoder, StreamFormat
 
 # We ask for each IDR ourselves, by time, and check that it came: the encoder's own interval only has to be longer.

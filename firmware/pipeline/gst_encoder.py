@@ -11,12 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from firmware.errors import MediaUnreadable, PartMissing, PipelineDied
+from firmware.errors import MediaUnreadable, PipelineDied
 from firmware.media.nal import has_idr, without_parameter_sets
+from firmware.pipeline.encoder_spec import PARSER_PARTS, EncoderSpec, launch_text, require_elements
 from firmware.pipeline.gst import Gst, GstVideo, error_of, init
 from firmware.pipeline.gst_buffer import push_nv12
 from firmware.pipeline.idr import IdrPlan
@@ -27,36 +26,10 @@ PUSH_TIMEOUT_S = 5.0
 # then applies keyframe requests to the wrong frame. Times that are later already are left alone.
 _STREAM_START_NS = 1001 * 3600 * 1_000_000_000
 _ROUNDING_NS = 500_000  # an encoder may keep its times in microseconds or coarser; ours are kept exactly
-_PARSERS = {
-    "h264": "h264parse config-interval=0 ! video/x-h264,stream-format=avc,alignment=au",
-    "h265": "h265parse config-interval=0 ! video/x-h265,stream-format=hvc1,alignment=au",
-}
 _STUCK = {
     "meaning": "The pipeline is restarted and the gap is marked",
     "todo": "if it comes back, lower the bitrate, the preset or the picture size",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderSpec:
-    """One encoder as data.
-
-    `chain`: GStreamer launch text from raw NV12 to the encoder, which must be named "encoder".
-    `parts`: (element, Debian package) of all that must be installed.
-    `latency_frames`: how many frames the encoder keeps inside before the first comes out.
-    """
-
-    name: str
-    codec: str
-    chain: str
-    parts: tuple[tuple[str, str], ...]
-    latency_frames: int
-    nominal_rate: Fraction = Fraction(0)
-    """Said to the encoder in place of a variable rate, for its bitrate only; 0 where it can do without."""
-    idr_signal: str = ""
-    """Action signal that asks for an IDR, for an encoder that does not heed GstForceKeyUnit."""
-    idr_slack: int = 0
-    """By how many frames an asked IDR may come earlier or later."""
 
 
 FILE_INSIDE = 2
@@ -104,7 +77,7 @@ class GstEncoder:
         """Start. Raises PartMissing (naming element and package) or PipelineDied (the encoder refuses the format)."""
         init()
         spec = self._spec_for(fmt)
-        require_elements(spec.name, (*spec.parts, _PARSER_PARTS[spec.codec]))
+        require_elements(spec.name, (*spec.parts, PARSER_PARTS[spec.codec]))
         self._codec, self._width, self._height = spec.codec, fmt.coded_width, fmt.coded_height
         self._frame_bytes = fmt.frame_bytes
         self._idrs, self._idr_signal = IdrPlan(self._idr_interval_ns, spec.idr_slack), spec.idr_signal
@@ -251,40 +224,3 @@ class GstEncoder:
         message = self._bus.timed_pop_filtered(round(wait_s * 1e9), Gst.MessageType.ERROR)
         if message is not None:
             raise PipelineDied(f"The encoder {self.name} failed: {error_of(message)[2]}", **_STUCK)
-
-
-def launch_text(spec: EncoderSpec, fmt: StreamFormat) -> str:
-    """The whole pipeline as text, from the scrubbed frames ("src") to the access units ("sink")."""
-    return (
-        f"appsrc name=src caps={raw_caps(fmt, fmt.rate or spec.nominal_rate)} format=time is-live=false"
-        " do-timestamp=false block=false max-buffers=0 max-bytes=0 max-time=0 stream-type=stream"
-        f" ! {spec.chain} ! {_PARSERS[spec.codec]}"
-        # Unbounded by itself; what is inside is bounded by push(), and one unit comes for each push.
-        " ! appsink name=sink sync=false max-buffers=0 drop=false enable-last-sample=false wait-on-eos=false"
-    )
-
-
-def raw_caps(fmt: StreamFormat, rate: Fraction) -> str:
-    """Caps of the scrubbed frames: NV12, limited BT.709, even size; rate 0/1 says variable."""
-    return (
-        f"video/x-raw,format=NV12,width={fmt.coded_width},height={fmt.coded_height},"
-        f"framerate={rate.numerator}/{rate.denominator},"
-        "colorimetry=bt709,chroma-site=mpeg2,interlace-mode=progressive,pixel-aspect-ratio=1/1"
-    )
-
-
-_PARSER_PARTS = {
-    "h264": ("h264parse", "gstreamer1.0-plugins-bad"),
-    "h265": ("h265parse", "gstreamer1.0-plugins-bad"),
-}
-
-
-def require_elements(what: str, parts: tuple[tuple[str, str], ...]) -> None:
-    """Raise PartMissing for the first GStreamer element of (element, package) that is not installed."""
-    for element, package in (("appsrc", "gstreamer1.0-plugins-base"), *parts):
-        if Gst.ElementFactory.find(element) is None:
-            raise PartMissing(
-                f"The configured encoder {what} needs the GStreamer element {element}, which is not installed",
-                meaning="Nothing is recorded; no other encoder is taken in its place",
-                todo=f"install {package}, or configure another encoder",
-            )

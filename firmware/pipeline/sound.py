@@ -16,8 +16,8 @@ import numpy as np
 
 from firmware import config
 from firmware.errors import MediaUnreadable, PipelineDied
+from firmware.pipeline.encoder_spec import require_elements
 from firmware.pipeline.gst import Gst, error_of, init
-from firmware.pipeline.gst_encoder import require_elements
 from firmware.pipeline.pcm_line import RATE_HZ, Pcm, PcmLine
 from hw.ports import SoundChunk, SoundPacket
 

@@ -44,8 +44,7 @@ class JetsonCapture:
             image = self._capture(0.5)
         if image is None or image.format not in _FORMATS or not image.mapped:
             got = f"no picture {self._why}" if image is None else f"{image.format}, mapped: {image.mapped}"
-            raise SourceMissing(f"{self._uri} delivers {got}", meaning="Nothing is recorded",
-                                todo='check the cable and the mode, or set source.capture = "gstreamer"')
+            raise SourceMissing(f"{self._uri} delivers {got}", todo='check the cable, or source.capture = "gstreamer"')
         self._seen, self._shape = time.monotonic(), (image.width, image.height, image.format)
         self._layout, self._bytes = tight_layout(_FORMATS[image.format], image.width, image.height)
         return StreamFormat(image.width, image.height, self._rate, live=True)  # theirs is cast to int: 59 for 59.94
@@ -54,7 +53,7 @@ class JetsonCapture:
         image, now = self._capture(timeout_s), time.monotonic()
         if image is None:
             if now - self._seen > self._lost_after_s:
-                raise SourceLost(f"{self._uri} has delivered no picture for {self._lost_after_s:g} s {self._why}",
+                raise SourceLost(f"{self._uri} is silent for {self._lost_after_s:g} s {self._why}",
                                  meaning="The recording has a gap from here", todo="check the cable and the device")
             return None
         if (image.width, image.height, image.format) != self._shape:

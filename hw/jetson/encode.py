@@ -11,7 +11,7 @@ from fractions import Fraction
 from firmware import config
 from firmware.config_rules import DICOM_MOST_BPS
 from firmware.errors import ConfigError
-from firmware.pipeline.gst_encoder import EncoderSpec
+from firmware.pipeline.encoder_spec import EncoderSpec
 from hw.jetson.modules import require_encoder, this_module
 from hw.ports import StreamFormat
 
