@@ -68,6 +68,7 @@ def test_a_jetson_gets_its_encoder_and_a_description_of_ones_own_comes_along(ans
     provision(answers, places(tmp_path / "unit"), quiet)
     cfg = load(tmp_path / "unit" / "scrubcam.toml")
     assert (cfg.board.kind, cfg.encode.encoder, cfg.encode.codec) == ("jetson", "nvv4l2", "h265")
+    assert (cfg.power.sensors, cfg.power.hardware_watchdog) == ("sysfs", True)
     assert Path(cfg.board.definition).read_bytes() == own.read_bytes()
     assert Path(cfg.board.definition).parent == tmp_path / "unit"
 

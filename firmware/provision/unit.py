@@ -58,7 +58,8 @@ class Identity:
 
 def settings(answers: Answers, places: Places) -> dict[str, object]:
     """What the configuration says beside the defaults: "section.key" -> value."""
-    kind = read_definition(answers.board).board.kind
+    definition = read_definition(answers.board)
+    kind = definition.board.kind
     codec, encoder = _ENCODERS.get(kind, ("h264", "x264"))
     recipients = [{"role": "archive", "file": str(places.config_dir / "archive.pub")}]
     if answers.escrow_key != NONE:
@@ -72,6 +73,8 @@ def settings(answers: Answers, places: Places) -> dict[str, object]:
         "board.definition": str(places.config_dir / BOARD_NAME) if _own_board(answers) else answers.board,
         "mqtt.host": answers.broker_host,
     }
+    if kind != "sim":
+        chosen |= {"power.sensors": "sysfs", "power.hardware_watchdog": bool(definition.watchdog.device)}
     if answers.room:
         chosen["device.room"] = answers.room
     if answers.escrow_key == NONE:
