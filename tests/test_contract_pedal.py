@@ -11,12 +11,14 @@ from hil import qemu_hand
 from hil.qemu_hand import QemuHand
 from hw.linux.usb_pedal import UsbPedal, UsbPedalSpec
 from hw.sim.board import SimBoard
+from hw.wireless_pins import WirelessPins
 from tests.contract.pedal import PedalContract
 from tests.evdev.remote import Remote, host
 
 USB_ID, PORT = "3553:b001", "usb-0000:00:14.0-2"
 KEYS = {"pedal": 48, "privacy": 46}
 NAMES = {"pedal": "KEY_B", "privacy": "KEY_C"}
+LINK = 193  # KEY_F23
 
 
 class TestSimPedal(PedalContract):
@@ -51,10 +53,12 @@ class SimHand:
 class EmulatedHand:
     """A foot on an emulated USB pedal, a hand on its plug."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: Remote, keys: dict[str, str], held: int | None = None) -> None:
         self._remote = remote
-        self._held: set[int] = set()
+        self._held = set() if held is None else {held}
         self.node = ""
+        self.plug()
+        remote.ask("open", spec={"usb_id": USB_ID, "keys": keys})
 
     def press(self, role: str) -> None:
         self._move(KEYS[role], True)
@@ -67,7 +71,7 @@ class EmulatedHand:
         self.node = ""
 
     def plug(self) -> None:
-        self.node = self._remote.ask("plug", usb_id=USB_ID, keys=[*KEYS.values()], port=PORT, held=[*self._held])
+        self.node = self._remote.ask("plug", usb_id=USB_ID, keys=[*KEYS.values(), LINK], port=PORT, held=[*self._held])
 
     def _move(self, code: int, down: bool) -> None:
         (self._held.add if down else self._held.discard)(code)
@@ -82,10 +86,7 @@ class TestUsbPedal(PedalContract):
     @pytest.fixture
     def hand(self) -> Iterator[EmulatedHand]:
         with host() as remote:
-            hand = EmulatedHand(remote)
-            hand.plug()
-            remote.ask("open", spec={"usb_id": USB_ID, "keys": NAMES})
-            yield hand
+            yield EmulatedHand(remote, NAMES)
             remote.close()
 
     @pytest.fixture
@@ -93,12 +94,29 @@ class TestUsbPedal(PedalContract):
         return hand._remote
 
 
+class TestWirelessPedal(PedalContract):
+    """In reach; what a lost link does is tried in test_wireless_pedal.py."""
+
+    adapter = "hw.wireless_pins.WirelessPins"
+    ran_on = "a receiver emulated by umockdev, under the unmodified libevdev"
+
+    @pytest.fixture
+    def hand(self) -> Iterator[EmulatedHand]:
+        with host() as remote:
+            yield EmulatedHand(remote, NAMES | {"link": "KEY_F23"}, held=LINK)
+            remote.close()
+
+    @pytest.fixture
+    def pins(self, hand: EmulatedHand) -> WirelessPins:
+        return WirelessPins(hand._remote, "key-held", 3.0)
+
+
 class TestUsbPedalOnUinput(PedalContract):
     """A real kernel's event device; the keys come from a uinput device that this test makes. Needs /dev/uinput."""
 
     adapter = "hw.linux.usb_pedal.UsbPedal"
     bench = "pedal.uinput"
-    ran_on = "not yet: a uinput device of a real Linux kernel"
+    ran_on = "virtual bench: a uinput device of Debian's 6.12 kernel"
 
     @pytest.fixture
     def hand(self) -> Iterator[object]:
