@@ -51,6 +51,7 @@ class Watchdogs:
         self._evidence = Evidence(self._kept.tries, hardware=False)
         self._fed_ns = 0
         self._problem = ""
+        self._told = False
 
     def ready(self) -> None:
         """The recorder is up. Raises PartMissing when the hardware watchdog is configured and cannot be had."""
@@ -82,7 +83,9 @@ class Watchdogs:
             if feed.hardware:
                 self._feed_hardware()
         text = NOTHING_HELPED if self._evidence.given_up else self._problem
-        yield Alerted(CODE, text, cleared=not text)
+        if bool(text) != self._told:
+            self._told = bool(text)
+            yield Alerted(CODE, text, cleared=not text)
 
     def stopping(self) -> None:
         self._systemd.close()
