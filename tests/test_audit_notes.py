@@ -79,7 +79,8 @@ def test_who_asked_and_which_keys_a_recording_is_under_are_lines_of_the_log(tmp_
         assert used.recording_id == recording_id
         assert str(used.fields["recipients"]).startswith("archive ")
         unit.board("tap pedal 0.1")
-        assert listener.event("pressed").fields == {"origin": "pedal", "how": "press"}
+        pressed = listener.event("pressed").fields
+        assert (pressed["origin"], pressed["how"], pressed["did"]) == ("pedal", "press", "bookmark")
         assert listener.ask("stop").ok
         sealed = listener.event("sealed")
         stop = [event for event in listener.events if event.fields.get("verb") == "stop"]
