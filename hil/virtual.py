@@ -49,7 +49,7 @@ class VirtualBench:
         self._unit = self._made(cache)
         self.ran_on = f"QEMU ({self._unit.accelerator}), Debian kernel {self._kernel.release}"
         rate_hz, models = RATE_HZ[self._unit.accelerator], Path(default_models_dir()).resolve()
-        files = {"bench.toml": bench_toml(self.ran_on, rate_hz, self._kernel.root), "board.toml": board_toml(),
+        files = {"bench.toml": bench_toml(self.ran_on, rate_hz), "board.toml": board_toml(),
                  "scrubcam.toml": scrubcam_toml(self._work, models, rate_hz)}
         for name, text in files.items():
             (self._work / name).write_text(text, encoding="utf-8")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 
-from hil.guest_devices import CAMERA_DRIVER, DISK_FOLDER
+from hil.guest_devices import DISK_FOLDER
 from hil.qemu_hand import KEYS, USB_ID
 
 CAMERA = "/dev/video0"
+DRIVER = "/sys/bus/platform/drivers/vivid"
 
 
 def scrubcam_toml(work: Path, models: Path, rate_hz: int) -> str:
@@ -46,10 +46,12 @@ health_interval_s = 1
 """
 
 
-def bench_toml(ran_on: str, rate_hz: int, kernel_root: Path) -> str:
+def bench_toml(ran_on: str, rate_hz: int) -> str:
     """Every adapter that the virtual unit has a part for. The camera is cut by taking it from its driver in mid-stream,
-    as an unplugged one is; to bring it back the driver is loaded anew."""
-    load = " ".join(("modprobe", "-d", shlex.quote(str(kernel_root)), *CAMERA_DRIVER))
+    as an unplugged one is. It comes back under another number while somebody still has the old one open; the link is
+    what udev does on a unit."""
+    restore = (f"test -e {CAMERA} || {{ echo vivid.0 > {DRIVER}/bind; sleep 1;"
+               f" new=$(ls -t /dev/video[0-9]* | head -n 1); test $new = {CAMERA} || ln -sf $new {CAMERA}; }}")
     return f"""\
 ran_on = {json.dumps(ran_on)}
 [clock.system]
@@ -67,8 +69,8 @@ device = "{CAMERA}"
 width = 320
 height = 180
 rate_hz = {rate_hz}
-cut = "echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind"
-restore = {json.dumps(f"test -e {CAMERA} || (rmmod vivid && {load} && sleep 1)")}
+cut = "echo vivid.0 > {DRIVER}/unbind"
+restore = {json.dumps(restore)}
 """
 
 

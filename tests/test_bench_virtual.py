@@ -83,7 +83,7 @@ def test_the_units_own_files_are_ones_that_the_product_takes(tmp_path: Path) -> 
     assert (config.detect.faces, config.detect.text, config.detect.codes) == (True, True, True)
     definition = definition_of(Board(kind="pc", definition=str(tmp_path / "board.toml")))
     assert definition.pedal.type == "usb"
-    bench = bench_file.loads(bench_toml("QEMU", 10, tmp_path), "bench.toml")
+    bench = bench_file.loads(bench_toml("QEMU", 10), "bench.toml")
     assert bench.disk.os is not None
     assert bench.disk.os.folder == str(guest_devices.DISK_FOLDER)
     assert bench.pedal.qemu is not None

@@ -107,6 +107,8 @@ class FrameSourceContract:
     def test_the_rate_is_exact(self) -> None:
         """Over many frames the times keep to the rate: 59.94 is neither 59 nor 60."""
         with self.opened() as (rig, fmt):
+            if self.live:
+                take(rig.source, fmt, 2)  # a camera's first frame is there before the times run, so its own is too late
             frames = take(rig.source, fmt, 40)
         steps = sum(1 + frame.at.dropped_before for frame in frames[1:])
         took_ns = frames[-1].at.pts_ns - frames[0].at.pts_ns
