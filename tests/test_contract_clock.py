@@ -44,4 +44,4 @@ class TestSystemClock(ClockContract):
 
 class TestSystemClockOnBench(TestSystemClock):
     bench = "clock.system"
-    ran_on = "no hardware yet"
+    ran_on = "virtual bench (QEMU, Debian's 6.12 kernel); no hardware yet"

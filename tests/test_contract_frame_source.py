@@ -195,7 +195,7 @@ class TestJetsonUtils(TimingFaultContract):
 class TestV4l2OnBench(CameraOnBench):
     adapter = "firmware.pipeline.source_gst.GstSource"
     bench = "frame_source.v4l2"
-    ran_on = "no hardware yet (V4L2)"
+    ran_on = "virtual bench (QEMU, Debian's 6.12 kernel): the kernel's vivid, cut off too; no hardware yet"
     capture: Capture = "gstreamer"
 
     def test_its_driver_says_that_pictures_are_whole(self) -> None:

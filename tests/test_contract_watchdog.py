@@ -105,7 +105,7 @@ class TestLinuxWatchdogOnBench(WatchdogContract):
 
     adapter = "hw.linux.watchdog.LinuxWatchdog"
     bench = "watchdog.linux"
-    ran_on = "no hardware yet"
+    ran_on = "virtual bench (QEMU, Debian's 6.12 kernel): QEMU's i6300esb; no hardware yet"
 
     @pytest.fixture(autouse=True)
     def _table(self, bench_table: WatchdogBench) -> None:

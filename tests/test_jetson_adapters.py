@@ -22,7 +22,7 @@ MOST_LINES = 90
 """About 80; a blank line and a closing bracket more do not make it another adapter."""
 VENDORS = {"Jetson", "RPi", "jetson_utils", "pycuda", "cuda", "libevdev", "evdev", "gpiod", "systemd"}
 MAY_KNOW = {"firmware.config", "firmware.config_rules", "firmware.errors", "firmware.kernels",
-            "firmware.pipeline.gst_encoder", "firmware.pipeline.frame_times", "firmware.pipeline.picture",
+            "firmware.pipeline.encoder_spec", "firmware.pipeline.frame_times", "firmware.pipeline.picture",
             "firmware.toml_lines", "hw"}
 """What an adapter may import of ours: settings and their limits, named faults, the TOML parser, the kernels' calls, the
 layout and the times of pictures, and hw/. Not the recorder, the vault or the fleet: what a press or
