@@ -122,7 +122,7 @@ class TestSysfsPower(PowerContract):
         assert readings.lost == ()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.data())
 def test_whatever_stands_in_any_file_nothing_is_raised_and_no_impossible_temperature_told(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
