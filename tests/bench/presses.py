@@ -21,11 +21,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from firmware.config import Controls
 from tests.contact_trains import Counted, bursts, presses
 from tests.recorder_helpers import CONSENT, Listener, Unit, until
 
 MS = 1_000_000
 LIGHT_BOUND_MS, DISK_BOUND_MS = 150.0, 1000.0
+DEBOUNCE_NS = round(Controls().debounce_s * 1e9)
 TRAINS = 10_000
 BARS = 12
 WIDTH = 46
@@ -79,7 +81,9 @@ def collect(waits: Waits, log: Sequence[dict[str, Any]], listener: Listener) -> 
     """Add what happened in one case; returns the time of the newest entry."""
     for index, entry in enumerate(log):
         if entry["kind"] == "press":
-            answer = next((one for one in log[index + 1:] if one["kind"] == "light"), None)
+            soonest_ns = entry["monotonic_ns"] + DEBOUNCE_NS  # a light that changes before that answers something else
+            answer = next((one for one in log[index + 1:]
+                           if one["kind"] == "light" and one["monotonic_ns"] >= soonest_ns), None)
             if answer is None:
                 waits.unanswered += 1
             else:
