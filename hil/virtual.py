@@ -25,7 +25,7 @@ from hil.guest_case import CUT
 from hil.parts import program
 from hil.qemu import COMPILED_FOR, Run, Unit, accelerator, run
 from hil.report import Row, as_table, contract_rows, passed
-from hil.virtual_case import judge
+from hil.virtual_case import judge, told_durable
 from hil.virtual_config import bench_toml, board_toml, scrubcam_toml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,9 +42,8 @@ processes. Not there: a Jetson, its encoder, GPU, pins, lights and sensors."""
 class VirtualBench:
     """One virtual unit, its folder `work`, and what came of it so far."""
 
-    def __init__(self, out: Path, cache: Path, timeout_s: float) -> None:
-        self._out, self._timeout_s = out, timeout_s
-        self._work = Path(tempfile.mkdtemp(prefix="scrubcam-bench-"))
+    def __init__(self, work: Path, cache: Path, timeout_s: float) -> None:
+        self._work, self._timeout_s = work, timeout_s
         self.rows: list[Row] = []
         self._unit = self._made(cache)
         self.ran_on = f"QEMU ({self._unit.accelerator}), Debian kernel {self._kernel.release}"
@@ -65,22 +64,21 @@ class VirtualBench:
     def case(self) -> None:
         """Boot, record, cut the power; boot again, recover; judge what is left."""
         recorded = self._boot("record", cut_at=CUT)
-        self.rows.append(Row("records the virtual camera until its power is cut", recorded.cut, _last(recorded)))
+        told = f"{told_durable(recorded.lines)} bytes told to be durable" if recorded.cut else _last(recorded)
+        self.rows.append(Row("a press of the pedal records the camera until the power is cut", recorded.cut, told))
         if not recorded.cut:
             return
         recovered = self._boot("recover")
         ready = "READY again" in recovered.lines
-        self.rows.append(Row("boots to READY by itself after the cut", ready, _last(recovered)))
+        self.rows.append(Row("boots to READY by itself after the cut", ready, "READY" if ready else _last(recovered)))
         if ready:
             key = PrivateKey.load(str(self._work / "archive.key"))
             self.rows += judge(self._work / "after", key, recorded.lines)
 
-    def end(self) -> None:
-        """Keep the logs and reports; remove the rest."""
-        self._out.mkdir(parents=True, exist_ok=True)
+    def keep(self, out: Path) -> None:
+        """Copy the logs, pytest's report and the recording's MP4 to `out`."""
         for path in (*self._work.glob("*.log"), *self._work.glob("*.xml"), *self._work.glob("after/*.mp4")):
-            shutil.copy(path, self._out / path.name)
-        shutil.rmtree(self._work)
+            shutil.copy(path, out / path.name)
 
     def _made(self, cache: Path) -> Unit:
         say("fetching Debian's kernel, the first time 107 MB")
@@ -125,15 +123,17 @@ def main() -> int:
     parser.add_argument("--only", choices=["contract", "case"], help="do one of the two parts")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the virtual unit is not left running
+    options.out.mkdir(parents=True, exist_ok=True)
     try:
-        bench = VirtualBench(options.out, options.cache, options.timeout_s)
-        try:
-            if options.only != "case":
-                bench.contract()
-            if options.only != "contract":
-                bench.case()
-        finally:
-            bench.end()
+        with tempfile.TemporaryDirectory(prefix="scrubcam-bench-") as work:
+            bench = VirtualBench(Path(work), options.cache, options.timeout_s)
+            try:
+                if options.only != "case":
+                    bench.contract()
+                if options.only != "contract":
+                    bench.case()
+            finally:
+                bench.keep(options.out)
     except ScrubcamError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
