@@ -27,9 +27,10 @@ reader-check: setup  ## open what make demo left in the reader page, in a real b
 test: setup      ## run the tests
 	$(PY) -m pytest -q
 
-check: setup     ## static checks: ruff and mypy
+check: setup     ## static checks: ruff, mypy, and that everything compiles
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) -m compileall -q firmware hil hw
 
 bench: setup     ## speed as ratios of interleaved runs (not a test)
 	$(PY) -m tests.bench
