@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from firmware.audit.presses import presses
 from firmware.cli.main import app
 from firmware.messages import Answer, Command
+from firmware.vault.records import Bookmark
 from tests.recorder_helpers import CONSENT, Listener, Unit, until
 
 SURGEON = """
@@ -42,7 +43,9 @@ def test_a_surgeons_mapping_holds_for_one_case_and_each_press_is_kept_with_its_t
     listener.state("READY", 60.0)
     until(lambda: (listener.read(), listener.healths and listener.healths[-1].frames_out > 0)[1], 60.0, "pictures")
     assert choose(listener, "nobody").reason == "surgeon: there is no such id in controls.surgeons"
-    assert choose(listener, "kim").ok
+    chosen = CliRunner().invoke(app, ["ask", "surgeon", "--surgeon", "kim", "--config", str(unit.config)])
+    assert chosen.exit_code == 0, chosen.output
+    until(lambda: (listener.read(), listener.states[-1].surgeon == "kim")[1], what="kim in the state")
     assert listener.ask("consent", consent=CONSENT).ok
     unit.board("burst pedal 0.012")
 
@@ -83,6 +86,9 @@ def test_a_surgeons_mapping_holds_for_one_case_and_each_press_is_kept_with_its_t
     assert {entry["value"] for entry in log if entry["kind"] == "tone"} <= {"60", "40"}  # type: ignore[attr-defined]
 
     assert unit.stop() == 0
+    with unit.open() as opened:
+        (mark,) = [one.record for one in opened.records(unit.key()) if isinstance(one.record, Bookmark)]
+    assert mark.pts_ns == told[1].contact_ns, "a bookmark is where the foot came down"
     shown = CliRunner().invoke(app, ["audit", "presses", "--config", str(unit.config)], env={"COLUMNS": "250"})
     assert shown.exit_code == 0
     assert "start-or-stop (kim)" in shown.output

@@ -223,8 +223,10 @@ class Effects:
     @_do.register
     def _(self, effect: t.WriteBookmark, state: t.MachineState) -> None:
         clock, stream = self._parts.clock, self._keeper.stream
-        ago_ns = max(0, clock.monotonic_ns() - effect.at_ns) if stream is not None and stream.live else 0
-        self._put(Bookmark(self._time_line_ns() - ago_ns, clock.unix_s() - ago_ns / 1e9, effect.origin, effect.note))
+        live = stream is not None and stream.live  # then the recording's time line is the clock's
+        ago_s = (clock.monotonic_ns() - effect.at_ns) / 1e9 if live else 0.0
+        at_ns = effect.at_ns if live else self._time_line_ns()
+        self._put(Bookmark(at_ns, clock.unix_s() - ago_s, effect.origin, effect.note))
 
     @_do.register
     def _(self, effect: t.WriteState, state: t.MachineState) -> None:
