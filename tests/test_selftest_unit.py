@@ -75,6 +75,7 @@ def test_it_is_refused_in_a_case_in_a_recording_and_asks_nothing_twice() -> None
     bench.send(t.PathTestAsked("privacy button"))
     assert bench.state.refusal == "selftest: a case is open"
     bench = Bench().recording()
+    assert bench.send(t.PathTestAsked("privacy button")) == []
     assert bench.ask("selftest") == t.Reply("c", False, "state: recording")
     bench = Bench().ready()
     assert bench.ask("selftest").ok

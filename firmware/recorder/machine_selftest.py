@@ -30,7 +30,10 @@ def begin(turn: Turn, origin: str) -> str:
 
 
 def asked(turn: Turn, event: t.PathTestAsked) -> None:
-    """The button was held. Where it may not run that is a refusal like any other."""
+    """The button was held. In READY with a case open that is refused; elsewhere the press has had its answer already,
+    and a thumb that rests on the button in a recording asks for nothing more."""
+    if turn.state.name != "READY":
+        return
     problem = begin(turn, event.origin)
     if problem:
         turn.refuse(problem)
