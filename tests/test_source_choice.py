@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from firmware.config import Config, Encode, Source
 from firmware.config_rules import broken_rules
 from firmware.errors import PartMissing, SourceMissing
 from firmware.pipeline import source as source_choice
+from firmware.pipeline.encode import x265_spec
 from firmware.pipeline.source import open_source
 from firmware.pipeline.source_gst import GstSource
 from hw.jetson.capture import JetsonCapture
-from hw.ports import U8
+from hw.ports import U8, StreamFormat
 from hw.sim.jetson_utils import SimCamera, installed
 from tests.fill_helpers import KERNELS
 from tests.pipeline_helpers import make_clip
@@ -64,3 +66,10 @@ def test_dicom_bounds_the_bitrate() -> None:
     (broken,) = broken_rules(Config(encode=wide))
     assert set(broken.keys) == {"encode.dicom", "encode.bitrate_bps"}
     assert broken_rules(Config(encode=config.Encode(codec="h265", encoder="x265", dicom=True))) == []
+
+
+def test_dicom_bounds_the_peak_and_the_buffer_at_constant_quality_too() -> None:
+    fmt = StreamFormat(3840, 2160, Fraction(30), live=True)
+    for dicom, most_kbps in ((True, 40_000), (False, 100_000)):
+        chain = x265_spec(Encode(codec="h265", encoder="x265", quality=15, dicom=dicom), fmt).chain
+        assert f"vbv-maxrate={most_kbps}:vbv-bufsize={most_kbps}" in chain
