@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -111,6 +112,11 @@ class Host:
         """What another process needs to live in this testbed."""
         return {"UMOCKDEV_DIR": self._bed.root, "LD_PRELOAD": os.environ["LD_PRELOAD"]}
 
+    def end(self) -> None:
+        """Nothing is left behind: umockdev takes its folder away only where its testbed is destroyed in good order."""
+        self.stranger_leaves()
+        shutil.rmtree(self._bed.root, ignore_errors=True)
+
     def become_nobody(self) -> None:
         """Go on as a user who is not root, if this is root."""
         if os.getuid() == 0:
@@ -153,7 +159,7 @@ def main() -> None:
             verb, arguments = json.loads(line)
             print(json.dumps(getattr(host, verb)(**arguments)), flush=True)
     finally:
-        host.stranger_leaves()
+        host.end()
 
 
 if __name__ == "__main__":
