@@ -222,6 +222,12 @@ class Lights(Protocol):
         A sounder that is only on or off sounds at any volume above 0.
         """
 
+    def problem(self) -> str:
+        """Which light or sounder does not take what it is told, and why, for people; "" while all do. Never waits.
+
+        What the board cannot know (a lamp that is burnt out) is not told.
+        """
+
     def close(self) -> None: ...
 
 

@@ -163,6 +163,9 @@ class Remembering:
     def tone(self, tone: str, volume_percent: int) -> None:
         raise AssertionError("lamps make no sound")
 
+    def problem(self) -> str:
+        return ""
+
     def close(self) -> None: ...
 
 

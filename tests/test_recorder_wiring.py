@@ -69,6 +69,22 @@ def test_broken_cables_are_named_while_the_recording_goes_on_and_heal(
     assert unit.stop() == 0
 
 
+def test_a_light_that_cannot_be_switched_is_an_alert_until_it_can(unit: Unit) -> None:
+    """Nobody may trust a record light that stays as it is; the fleet hears of it."""
+    listener = unit.start()
+    listener.record(CONSENT)
+    until(lambda: unit.board("lights")["lights"]["record"] == "on", what="the record light")  # type: ignore[index]
+    unit.board("jam record")
+    until(lambda: alerts(listener, "alert", "lights"), what="the alert")
+    assert listener.ask("stop").ok
+    listener.event("sealed")
+    assert unit.board("lights")["lights"]["record"] == "on"  # type: ignore[index]
+    unit.board("free record")
+    until(lambda: alerts(listener, "alert-cleared", "lights"), what="the light to heal")
+    until(lambda: unit.board("lights")["lights"]["record"] == "off", what="the light to follow again")  # type: ignore[index]
+    assert unit.stop() == 0
+
+
 def test_a_cable_cut_under_a_foot_never_holds_the_pedal(unit: Unit) -> None:
     """A hold stops the recording; a contact that opens because its cable is cut is no hold."""
     listener = unit.start()

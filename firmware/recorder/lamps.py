@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from firmware.recorder.looks import Look
+from firmware.recorder.machine_types import Alerted
 from hw.light_patterns import lit_at
 from hw.ports import LightPattern, Lights
 
@@ -26,6 +27,7 @@ class Lamps:
         self._ready_since_ns = 0
         self._answer: LightPattern | None = None
         self._answered_ns: deque[int] = deque(maxlen=REMEMBERED)
+        self._problem = ""
 
     def show(self, look: Look, touched: bool, now_ns: int) -> None:
         """Show `look`; with the answer in its ready light while a contact is `touched`."""
@@ -41,6 +43,11 @@ class Lamps:
         if look.record != self._record:
             self._lights.show("record", look.record)
             self._record = look.record
+
+    def alerts(self) -> list[Alerted]:
+        """What the board cannot show or sound, when that has changed since the last look: nobody may trust it then."""
+        problem, self._problem = self._problem, self._lights.problem()
+        return [Alerted("lights", self._problem, cleared=not self._problem)] if problem != self._problem else []
 
     def answered_ns(self, contact_ns: int) -> int:
         """When a contact that closed at `contact_ns` was answered; 0: it is not remembered. CLOCK_MONOTONIC."""

@@ -169,7 +169,7 @@ class RecorderProcess:
             self._ticked_ns = now
             for event in self._disks.look(now, self._state.alerts):
                 self._feed(event)
-            for event in self._power.look(now):
+            for event in (*self._power.look(now), *self._lamps.alerts()):
                 self._feed(event)
             for event in self._loss.watch(now, self._state.name, self._effects.session, self._keeper.progress):
                 self._feed(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from typing import get_args
 
 from hw.board_definition import BoardDefinition, Lamp
@@ -29,6 +29,7 @@ class JetsonLights:
         now_ns = time.monotonic_ns()
         self._shown: dict[LightName, tuple[LightPattern, int]] = dict.fromkeys(self._lamps, ("off", now_ns))
         self._sounding: tuple[ToneName, int, int] | None = None
+        self._failing: dict[str, str] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play, name="lights", daemon=True)
         self._thread.start()
@@ -44,23 +45,34 @@ class JetsonLights:
             raise ValueError(f"no tone {tone!r} or volume {volume_percent!r}")
         self._sounding = (tone, volume_percent, time.monotonic_ns())
 
+    def problem(self) -> str:
+        return "; ".join(f"the {part} cannot be switched ({why})" for part, why in self._failing.copy().items())
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join(timeout=2.0)
-        for lamp in self._lamps.values():
-            self._light(lamp, False)
-        self._sounder(0, 0)
+        for light in self._lamps:
+            self._light(light, False)
+        self._tried("sounder", self._sounder, 0, 0)
 
     def _play(self) -> None:
         while not self._stop.wait(TICK_S):
             now_ns = time.monotonic_ns()
             for light, (pattern, since_ns) in self._shown.items():
-                self._light(self._lamps[light], lit_at(pattern, now_ns - since_ns))
+                self._light(light, lit_at(pattern, now_ns - since_ns))
             if self._sounding is not None:
                 tone, volume_percent, since_ns = self._sounding
-                with suppress(OSError):
-                    self._sounder(frequency_at(tone, now_ns - since_ns), volume_percent)
+                self._tried("sounder", self._sounder, frequency_at(tone, now_ns - since_ns), volume_percent)
 
-    def _light(self, lamp: Lamp, lit: bool) -> None:
-        with suppress(OSError):  # tried again at the next tick; the other lamp and the sounder go on
-            self._gpio.output(lamp.pin, int(lit == (lamp.lit == "high")))
+    def _light(self, light: LightName, lit: bool) -> None:
+        lamp = self._lamps[light]
+        self._tried(f"{light} light", self._gpio.output, lamp.pin, int(lit == (lamp.lit == "high")))
+
+    def _tried(self, part: str, switch: Callable[[int, int], None], first: int, second: int) -> None:
+        try:
+            switch(first, second)
+        except OSError as error:  # tried again at the next tick; the other parts go on
+            self._failing[part] = error.strerror or str(error)
+        else:
+            if part != "sounder" or first > 0:  # a sounder that is silent anyway proves nothing
+                self._failing.pop(part, None)

@@ -29,4 +29,7 @@ class NoLights:
         if tone not in get_args(ToneName) or not 0 <= volume_percent <= 100:
             raise ValueError(f"no tone {tone!r} or volume {volume_percent!r}")
 
+    def problem(self) -> str:
+        return ""
+
     def close(self) -> None: ...

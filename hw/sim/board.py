@@ -29,6 +29,7 @@ class SimBoard(Hand):
         super().__init__((definition or read_definition("sim")).contacts(), seed=seed, clock=clock)
         self._watch = ContactWatch()
         self._lights: dict[str, str] = dict.fromkeys(get_args(LightName), "off")
+        self._asked: dict[str, str] = dict(self._lights)
         self._closed = False
         self._wire: BoardWire | None = None
         if run_dir is not None:
@@ -59,14 +60,22 @@ class SimBoard(Hand):
         if light not in get_args(LightName) or pattern not in get_args(LightPattern):
             raise ValueError(f"no light {light!r} or pattern {pattern!r}")
         with self._lock:
-            if self._lights[light] != pattern:
-                self._lights[light] = pattern
-                self.note("light", light, pattern)
+            self._asked[light] = pattern
+            self._follow()
+
+    def free(self, part: str) -> None:
+        super().free(part)
+        self._follow()
+
+    def problem(self) -> str:
+        with self._lock:
+            return "; ".join(f"the {part} cannot be switched (jammed)" for part in sorted(self._jammed))
 
     def tone(self, tone: ToneName, volume_percent: int) -> None:
         if tone not in get_args(ToneName) or not 0 <= volume_percent <= 100:
             raise ValueError(f"no tone {tone!r} or volume {volume_percent!r}")
-        self.note("tone", tone, str(volume_percent))
+        if "sounder" not in self._jammed:
+            self.note("tone", tone, str(volume_percent))
 
     def patterns(self) -> dict[str, str]:
         """What each light shows now."""
@@ -85,3 +94,11 @@ class SimBoard(Hand):
                     self.note("light", name, "off")
         if self._wire is not None:
             self._wire.close()
+
+    def _follow(self) -> None:
+        """Each light that can shows what was asked of it."""
+        with self._lock:
+            for light, pattern in self._asked.items():
+                if self._lights[light] != pattern and light not in self._jammed:
+                    self._lights[light] = pattern
+                    self.note("light", light, pattern)

@@ -10,14 +10,16 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from hw.board_definition import Contact
 from hw.contacts import Wires
-from hw.ports import Clock
+from hw.ports import Clock, LightName
 from hw.sim.clock import SystemClock
 from hw.sim.contact import CableFault, SimContact
 
 LOG_BOUND = 10_000
+OUTPUTS = (*get_args(LightName), "sounder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Hand:
         self._rng = random.Random(seed)
         self._contacts = {role: SimContact(two_wire=contact.type == "contact-no-nc") for role, contact in wired.items()}
         self._log: deque[BoardEvent] = deque(maxlen=LOG_BOUND)
+        self._jammed: set[str] = set()
 
     def press(self, line: str) -> None:
         """A foot on `line` ("pedal", "privacy", where fitted "power_fail")."""
@@ -82,6 +85,18 @@ class Hand:
     def mend(self, line: str) -> None:
         """Cable and contact are whole again, and follow the foot."""
         self._whole(line, "mend")
+
+    def jam(self, part: str) -> None:
+        """The pin behind this light, or the sounder, takes nothing any more: what it shows, it shows on."""
+        with self._lock:
+            self._jammed.add(_output(part))
+            self.note("jam", part)
+
+    def free(self, part: str) -> None:
+        """It takes what it is told again."""
+        with self._lock:
+            self._jammed.discard(_output(part))
+            self.note("free", part)
 
     def wires(self, now_ns: int, lines: Iterable[str] | None = None) -> dict[str, Wires | None]:
         """What the wires of `lines` (all) show now; None for a line that cannot be read."""
@@ -124,3 +139,9 @@ class Hand:
         if line not in self._contacts:
             raise ValueError(f"no line {line!r}; there are {', '.join(self._contacts)}")
         return self._contacts[line]
+
+
+def _output(part: str) -> str:
+    if part not in OUTPUTS:
+        raise ValueError(f"no light or sounder {part!r}; there are {', '.join(OUTPUTS)}")
+    return part

@@ -43,12 +43,14 @@ class SimHeader(Hand):
         return bool(wires.nc if normally_closed else wires.no) == (contact.closed == "high")
 
     def drive(self, pin: int, high: bool) -> None:
-        """An output pin's level, as the board sets it."""
+        """An output pin's level, as the board sets it. Raises OSError (EIO) for a lamp's pin that takes nothing."""
         if pin in self._lamps:
             light = self._lamps[pin]
             lamp = self._definition.record_light if light == "record" else self._definition.ready_light
             shown = "on" if high == (lamp.lit == "high") else "off"
             with self._lock:
+                if light in self._jammed:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
                 if self._shown[light] != shown:
                     self._shown[light] = shown
                     self.note("light", light, shown)

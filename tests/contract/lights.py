@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
@@ -27,9 +28,12 @@ class LightsContract:
         raise NotImplementedError
 
     def wait_shown(self, light: LightName, lit: bool) -> None:
+        self.wait(lambda: self.shown(light) is lit, f"{light} is not {'lit' if lit else 'dark'}")
+
+    def wait(self, happened: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + DEADLINE_S
-        while self.shown(light) is not lit:
-            assert time.monotonic() < deadline, f"{light} is not {'lit' if lit else 'dark'}"
+        while not happened():
+            assert time.monotonic() < deadline, otherwise
             time.sleep(0.005)
 
     @pytest.mark.parametrize("light", get_args(LightName))
@@ -68,6 +72,22 @@ class LightsContract:
         for volume_percent in (-1, 101):
             with pytest.raises(ValueError, match=str(volume_percent)):
                 self.lights.tone("start", volume_percent)
+
+    @pytest.mark.parametrize("light", get_args(LightName))
+    def test_a_light_that_cannot_be_switched_is_told_until_it_can(self, light: LightName) -> None:
+        """`jam` and `free` of the eyes: the part behind the light takes nothing, and takes what it is told again."""
+        other: LightName = "ready" if light == "record" else "record"
+        self.lights.show(light, "off")
+        assert self.lights.problem() == ""
+        self.eyes.jam(light)
+        for each in (light, other):
+            self.lights.show(each, "on")
+        self.wait_shown(other, True)
+        self.wait(lambda: f"the {light}" in self.lights.problem(), "the problem is not told")
+        assert not self.shown(light)
+        self.eyes.free(light)
+        self.wait_shown(light, True)
+        self.wait(lambda: self.lights.problem() == "", "the problem is still told")
 
     def test_closing_puts_the_lights_out_and_may_be_done_twice(self) -> None:
         self.lights.show("record", "on")
