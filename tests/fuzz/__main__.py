@@ -87,10 +87,11 @@ def _fuzz(name: str, corpus: str, executions: int) -> None:
 
     # A file that is damaged is told in the log, and here every file is damaged.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    for module in [module for module in sys.modules if module.split(".")[0] in ("firmware", "hw", "tests", "tomllib")]:
+    ours = ("firmware", "hil", "hw", "tests", "tomllib")
+    for module in [module for module in sys.modules if module.split(".")[0] in ours]:
         if module != "tests.fuzz.__main__":
             del sys.modules[module]
-    with atheris.instrument_imports(include=["firmware", "hw", "tomllib", "tomli"]):
+    with atheris.instrument_imports(include=["firmware", "hil", "hw", "tomllib", "tomli"]):
         from tests.fuzz.targets import TARGETS as instrumented
     arguments = [sys.argv[0], f"-runs={executions}", f"-max_len={LONGEST_BYTES}", f"-timeout={HANG_S}",
                  f"-artifact_prefix={FINDS}/{name}-", "-print_final_stats=0", "-rss_limit_mb=4096", corpus]
