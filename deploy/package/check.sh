@@ -9,6 +9,7 @@ kept="${2:-}"
 command -v debootstrap >/dev/null || { echo "Install debootstrap first." >&2; exit 1; }
 
 root="$(mktemp -d /var/tmp/scrubcam-root-XXXXXX)"
+chmod 755 "$root"  # a system's root folder is open to its users
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
   DEBIAN_FRONTEND=noninteractive "$@"; }
