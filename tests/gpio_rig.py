@@ -47,17 +47,25 @@ def rig(definition: str) -> Iterator[Parts]:
                 _Rig.register(name)
             manager = _Rig(address, authkey=b"rig")
             deadline = time.monotonic() + START_S
-            while not Path(address).exists():
+            while not _connected(manager):
                 assert process.poll() is None, f"the rig ended: {process.stdout and process.stdout.read()}"
                 assert time.monotonic() < deadline, "the rig did not start"
                 time.sleep(0.01)
-            manager.connect()
             parts: Any = manager
             yield Parts(parts.pins(), parts.lights(), parts.header())
             assert process.poll() is None, f"the rig died: {process.stdout and process.stdout.read()}"
         finally:
             process.kill()
             process.communicate(timeout=10)
+
+
+def _connected(manager: _Rig) -> bool:
+    """Its socket is not there yet, or is there and does not listen yet."""
+    try:
+        manager.connect()
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    return True
 
 
 def _serve(name: str, address: str) -> None:
